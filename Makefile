@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make            build/skep
+# make deps       what it takes to build, test and run the demo, by apt-get (Debian 12; root)
+# make test       all tests (root); make unit, make bpf-test, make e2e: parts of them
+# make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
+# make install    DESTDIR= PREFIX=/usr/local
+# make stats      what the verifier counts
+# make tidy, make format, make clean
+# V=1 shows every command.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+PREFIX  ?= /usr/local
+BUILD   ?= build
+CC      := gcc
+CLANG   ?= clang
+BPFTOOL := $(shell command -v bpftool || echo /usr/sbin/bpftool)
+
+WARN     := -Wall -Wextra -Werror
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong
+LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls
+
+ifeq ($(SANITIZE),1)
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+# UAPI headers only. -mcpu=v3: atomics that return a value (kernel 5.12).
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -I/usr/include/$(shell $(CC) -dumpmachine)
+
+SOURCES := $(wildcard user/*.c user/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
+SKELETON := $(BUILD)/tc.skel.h
+
+UNIT_TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(wildcard selftests/unit/test_*.c))
+BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selftests/bpf/test_*.c))
+HELPERS    := $(BUILD)/selftests/backend $(BUILD)/selftests/client
+
+DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
+	libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
+	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
+	clang-format clang-tidy man-db systemd
+
+.PHONY: all
+all: $(BUILD)/skep
+
+# ---- the programs in the kernel
+
+$(BUILD)/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# ---- the program in user space
+
+$(BUILD)/user/datapath/programs.o: $(SKELETON)
+
+$(BUILD)/user/%.o: user/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/skep: $(OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# ---- tests
+
+$(BUILD)/unit/%: selftests/unit/%.c $(LIBRARY)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Iselftests/unit $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -lcmocka -o $@
+
+$(BUILD)/bpf-tests/%.bpf.o: selftests/bpf/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Ibpf -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bpf-tests/%.skel.h: $(BUILD)/bpf-tests/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BUILD)/bpf-tests/test_%: selftests/bpf/test_%.c $(wildcard selftests/bpf/*.h) $(BUILD)/bpf-tests/harness.skel.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bpf-tests -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $< \
+		$(filter-out selftests/bpf/test_%.c,$(wildcard selftests/bpf/*[!f].c)) -lbpf -lcmocka -o $@
+
+$(BUILD)/selftests/%: selftests/lib/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -std=c11 $(WARN) -static -MMD -MP $< -o $@
+
+.PHONY: tests
+tests: $(UNIT_TESTS) $(BPF_TESTS) $(HELPERS)
+
+.PHONY: test unit bpf-test e2e
+test:
+	@selftests/run
+
+unit: $(UNIT_TESTS)
+	@prove -e '' $(UNIT_TESTS)
+
+bpf-test: $(BPF_TESTS)
+	@prove -e '' $(BPF_TESTS)
+
+e2e: $(BUILD)/skep $(HELPERS)
+	@prove -e bash selftests/e2e/*.t
+
+.PHONY: demo
+demo:
+	@selftests/demo.sh
+
+# ---- the rest
+
+.PHONY: deps
+deps:
+	$(call say,APT,"what is missing")
+	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
+
+.PHONY: stats
+stats: $(BUILD)/tc.bpf.o
+	@selftests/bench/stats.sh $<
+
+.PHONY: tidy
+tidy: $(SKELETON)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(SOURCES) -- $(CPPFLAGS) -std=c11
+
+.PHONY: format
+format:
+	$(Q)clang-format -i $(SOURCES) $(wildcard user/*/*.h include/skep/*.h bpf/*.[ch] selftests/*/*.[ch])
+
+.PHONY: install
+install: $(BUILD)/skep
+	install -D -m 0755 $(BUILD)/skep $(DESTDIR)$(PREFIX)/sbin/skep
+	install -D -m 0644 docs/skep.8 $(DESTDIR)$(PREFIX)/share/man/man8/skep.8
+	install -d $(DESTDIR)/etc/skep $(DESTDIR)/lib/systemd/system
+	sed 's,@PREFIX@,$(PREFIX),g' systemd/skep.service > $(DESTDIR)/lib/systemd/system/skep.service
+	install -D -m 0644 systemd/skep.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/skep.conf.example
+
+.PHONY: clean
+clean:
+	$(Q)rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)

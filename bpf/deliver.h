@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The last step of each way: into a task on this node, or out to a client by this node's routes. */
+#ifndef SKEP_BPF_DELIVER_H
+#define SKEP_BPF_DELIVER_H
+
+#include <linux/pkt_cls.h>
+
+#include "balance.h"
+#include "count.h"
+#include "maps.h"
+#include "nat.h"
+#include "tunnel.h"
+
+#define FAMILY_IPV4 2 /* AF_INET */
+
+static __always_inline int drop(enum skep_verdict verdict)
+{
+	count_verdict(verdict);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int pass(enum skep_verdict verdict)
+{
+	count_verdict(verdict);
+	return TC_ACT_OK;
+}
+
+/* Notes how the task's replies must leave. Written only when it changes: an LRU insert costs more than all the rest. */
+static __always_inline int return_remember(const struct packet *packet, const struct skep_addr *task,
+					   __be16 target_port, const struct skep_addr *ingress,
+					   enum skep_return_mode mode)
+{
+	struct skep_return_key key = {
+		.task = *task,
+		.client = packet->flow.client,
+		.task_port = target_port,
+		.client_port = packet->flow.client_port,
+		.protocol = packet->flow.protocol,
+	};
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct skep_return *known = bpf_map_lookup_elem(&returns, &key);
+
+	if (known && known->mode == mode && known->frontend_port == packet->flow.frontend_port &&
+	    skep_addr_equal(&known->frontend, &packet->flow.frontend) &&
+	    skep_addr_equal(&known->ingress, ingress)) {
+		if (now_ns - known->last_seen_ns > LAST_SEEN_STEP_NS)
+			known->last_seen_ns = now_ns;
+		return 0;
+	}
+
+	struct skep_return fresh = {
+		.frontend = packet->flow.frontend,
+		.ingress = *ingress,
+		.last_seen_ns = now_ns,
+		.frontend_port = packet->flow.frontend_port,
+		.mode = mode,
+	};
+
+	return bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY);
+}
+
+/* Into the task, through its veth. ingress and mode say where its replies must go. */
+static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
+				   const struct skep_addr *task, __u32 ifindex, __be16 target_port,
+				   const struct skep_addr *ingress, enum skep_return_mode mode)
+{
+	int verdict;
+
+	if (return_remember(packet, task, target_port, ingress, mode))
+		return drop(SKEP_DROP_ERROR);
+	verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port);
+	if (verdict)
+		return drop(verdict);
+	return bpf_redirect_peer(ifindex, 0);
+}
+
+/*
+ * Out to the client, by this node's routes. What bpf_fib_lookup() says of forwarding is judged for skep0, where the agent
+ * sees to it that forwarding is on; NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
+ */
+static __always_inline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
+					  __be32 source, __be16 sport, __be32 client, __be16 dport,
+					  __u8 protocol)
+{
+	struct bpf_fib_lookup fib = {
+		.family = FAMILY_IPV4,
+		.l4_protocol = protocol,
+		.sport = sport,
+		.dport = dport,
+		.ifindex = config->mesh_ifindex ? config->mesh_ifindex : skb->ifindex,
+		.ipv4_src = source,
+		.ipv4_dst = client,
+	};
+	struct bpf_redir_neigh next = {.nh_family = FAMILY_IPV4};
+	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+
+	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return drop(SKEP_DROP_NO_ROUTE);
+	next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
+	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rewriting an skb's addresses, ports and TTL, with checksums that stay right whether the stack, the NIC or
+ * nobody has computed them yet (ip_summed PARTIAL, COMPLETE, UNNECESSARY, NONE).
+ */
+#ifndef SKEP_BPF_NAT_H
+#define SKEP_BPF_NAT_H
+
+#include "parse.h"
+
+/* RFC 1624: the checksum after a 16-bit word of what it covers changed. */
+static __always_inline __sum16 checksum_replace(__sum16 check, __be16 from, __be16 to)
+{
+	__u32 sum = (__u16)~check + (__u16)~from + to;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__sum16)~sum;
+}
+
+static __always_inline __sum16 checksum_replace32(__sum16 check, __be32 from, __be32 to)
+{
+	check = checksum_replace(check, (__be16)from, (__be16)to);
+	return checksum_replace(check, (__be16)(from >> 16), (__be16)(to >> 16));
+}
+
+enum nat_end { NAT_SOURCE, NAT_DESTINATION };
+
+/*
+ * Gives the packet a new source or destination and one hop less to live. Pointers into the packet are stale after.
+ * Returns 0, or the verdict to count: the packet is then unusable.
+ */
+static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packet *packet,
+				       enum nat_end end, __be32 addr, __be16 port)
+{
+	int udp = packet->flow.protocol == IPPROTO_UDP;
+	int check = udp ? OFFSET_UDP_CHECK : OFFSET_TCP_CHECK;
+	/* UDP without a checksum keeps having none (RFC 768). */
+	__u64 mangled = udp ? BPF_F_MARK_MANGLED_0 : 0;
+	__be32 old_addr = end == NAT_SOURCE ? packet->flow.client.word[3] : packet->flow.frontend.word[3];
+	__be16 old_port = end == NAT_SOURCE ? packet->flow.client_port : packet->flow.frontend_port;
+	struct iphdr *ip;
+	__be16 *ports;
+	void *data, *data_end;
+	__be16 old_ttl, new_ttl;
+
+	if (packet->ttl <= 1)
+		return SKEP_DROP_TTL;
+	if (bpf_l4_csum_replace(skb, check, old_addr, addr, BPF_F_PSEUDO_HDR | mangled | sizeof(addr)) ||
+	    (port != old_port &&
+	     bpf_l4_csum_replace(skb, check, old_port, port, mangled | sizeof(port))))
+		return SKEP_DROP_ERROR;
+
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	if (data + OFFSET_L4 + 4 > data_end)
+		return SKEP_DROP_ERROR;
+	ip = data + OFFSET_IP;
+	ports = data + OFFSET_L4;
+
+	old_ttl = *(__be16 *)&ip->ttl; /* with the protocol beside it: the 16-bit word */
+	ip->ttl--;
+	new_ttl = *(__be16 *)&ip->ttl;
+	ip->check = checksum_replace(ip->check, old_ttl, new_ttl);
+	ip->check = checksum_replace32(ip->check, old_addr, addr);
+	if (end == NAT_SOURCE) {
+		ip->saddr = addr;
+		ports[0] = port;
+	} else {
+		ip->daddr = addr;
+		ports[1] = port;
+	}
+	return 0;
+}
+
+/* One hop less to live, nothing else. Returns 0 or a verdict. */
+static __always_inline int ttl_decrement(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	void *data_end = (void *)(long)skb->data_end;
+	struct iphdr *ip = data + OFFSET_IP;
+	__be16 old_ttl, new_ttl;
+
+	if ((void *)(ip + 1) > data_end)
+		return SKEP_DROP_ERROR;
+	if (ip->ttl <= 1)
+		return SKEP_DROP_TTL;
+	old_ttl = *(__be16 *)&ip->ttl;
+	ip->ttl--;
+	new_ttl = *(__be16 *)&ip->ttl;
+	ip->check = checksum_replace(ip->check, old_ttl, new_ttl);
+	return 0;
+}
+
+#define TCP_OPTION_END	  0
+#define TCP_OPTION_NOP	  1
+#define TCP_OPTION_MSS	  2
+#define TCP_OPTIONS_MAX	  40
+#define TCP_OPTION_LOOKUP 20 /* options walked over in search of the MSS */
+
+/*
+ * Lowers the MSS option of a SYN or SYN-ACK to what fits a tunnel frame (RFC 9293 section 3.7.1), so that neither end sends
+ * segments that would have to be cut. A SYN without the option means 536 bytes, which always fit.
+ */
+static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+{
+	__u8 options[TCP_OPTIONS_MAX] = {};
+	__u16 limit = tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);
+	__u32 length = packet->tcp_length - sizeof(struct tcphdr);
+	__u32 at = 0;
+
+	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
+		return 0;
+	if (length == 0 || length > TCP_OPTIONS_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options, length))
+		return SKEP_DROP_ERROR;
+
+	for (int i = 0; i < TCP_OPTION_LOOKUP; i++) {
+		__be16 old_mss, new_mss;
+
+		if (at > TCP_OPTIONS_MAX - 4 || options[at] == TCP_OPTION_END)
+			return 0;
+		if (options[at] == TCP_OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (options[at] != TCP_OPTION_MSS) {
+			if (options[at + 1] < 2)
+				return 0;
+			at += options[at + 1];
+			continue;
+		}
+		if (options[at + 1] != 4)
+			return 0;
+		__builtin_memcpy(&old_mss, &options[at + 2], sizeof(old_mss));
+		if (bpf_ntohs(old_mss) <= limit)
+			return 0;
+		new_mss = bpf_htons(limit);
+		/* An odd offset swaps the bytes' places in the sum's 16-bit words. */
+		if (at & 1 ? bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, __builtin_bswap16(old_mss),
+						 __builtin_bswap16(new_mss), sizeof(new_mss))
+			   : bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, old_mss, new_mss, sizeof(new_mss)))
+			return SKEP_DROP_ERROR;
+		if (bpf_skb_store_bytes(skb, LENGTH_TCP + at + 2, &new_mss, sizeof(new_mss), 0))
+			return SKEP_DROP_ERROR;
+		return 0;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From bytes to a tuple. Only what skep balances gets through: Ethernet, IPv4 without options (so that every
+ * header is at a fixed place), not a fragment, TCP or UDP. The rest is named by a verdict.
+ */
+#ifndef SKEP_BPF_PARSE_H
+#define SKEP_BPF_PARSE_H
+
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "skep/maps.h"
+
+#define OFFSET_IP	 ((int)sizeof(struct ethhdr))
+#define OFFSET_L4	 (OFFSET_IP + (int)sizeof(struct iphdr))
+#define OFFSET_TCP_CHECK (OFFSET_L4 + (int)offsetof(struct tcphdr, check))
+#define OFFSET_UDP_CHECK (OFFSET_L4 + (int)offsetof(struct udphdr, check))
+#define LENGTH_TCP	 (OFFSET_L4 + (int)sizeof(struct tcphdr))
+#define LENGTH_UDP	 (OFFSET_L4 + (int)sizeof(struct udphdr))
+
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_OFFSET	    0x1fff
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct packet {
+	/* The tuple: source first. One layout read both ways: client to frontend, or task to client. */
+	union {
+		struct skep_flow_key flow;
+		struct skep_return_key reply;
+	};
+	__be32 seq; /* TCP */
+	__be32 ack_seq;
+	__u16 length; /* of the IP packet as its header says; less than it is for a GSO packet */
+	__u8 ttl;
+	__u8 tcp_flags;
+	__u8 tcp_length; /* of the TCP header, options included, bytes */
+};
+
+_Static_assert(offsetof(struct skep_flow_key, client) == offsetof(struct skep_return_key, task), "source");
+_Static_assert(offsetof(struct skep_flow_key, frontend) == offsetof(struct skep_return_key, client),
+	       "destination");
+_Static_assert(offsetof(struct skep_flow_key, client_port) ==
+		       offsetof(struct skep_return_key, task_port),
+	       "source port");
+_Static_assert(offsetof(struct skep_flow_key, frontend_port) ==
+		       offsetof(struct skep_return_key, client_port),
+	       "destination port");
+_Static_assert(offsetof(struct skep_flow_key, protocol) == offsetof(struct skep_return_key, protocol),
+	       "protocol");
+
+#define PARSED -1 /* no verdict: the packet is one that skep may balance */
+
+/* A new TCP connection is asked for. */
+static __always_inline int packet_is_syn(const struct packet *packet)
+{
+	return packet->flow.protocol == IPPROTO_TCP &&
+	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* May start a flow. */
+static __always_inline int packet_is_first(const struct packet *packet)
+{
+	return packet->flow.protocol == IPPROTO_UDP || packet_is_syn(packet);
+}
+
+/* Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. */
+static __always_inline int parse_frame(void *data, void *data_end, struct packet *packet)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + OFFSET_IP;
+	__u16 fragment;
+
+	if ((void *)(ip + 1) > data_end)
+		return SKEP_PASS_NOT_IPV4;
+	if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->version != 4)
+		return SKEP_PASS_NOT_IPV4;
+	if (ip->ihl != 5)
+		return SKEP_PASS_IP_OPTIONS;
+	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET))
+		return SKEP_PASS_FRAGMENT;
+
+	packet->flow.client = skep_addr_v4(ip->saddr);
+	packet->flow.frontend = skep_addr_v4(ip->daddr);
+	packet->flow.protocol = ip->protocol;
+	__builtin_memset(packet->flow.pad, 0, sizeof(packet->flow.pad));
+	packet->length = bpf_ntohs(ip->tot_len);
+	packet->ttl = ip->ttl;
+
+	if (ip->protocol == IPPROTO_TCP) {
+		struct tcphdr *tcp = data + OFFSET_L4;
+
+		if ((void *)(tcp + 1) > data_end || tcp->doff < 5)
+			return SKEP_PASS_MALFORMED;
+		packet->flow.client_port = tcp->source;
+		packet->flow.frontend_port = tcp->dest;
+		packet->seq = tcp->seq;
+		packet->ack_seq = tcp->ack_seq;
+		packet->tcp_flags = ((__u8 *)tcp)[13];
+		packet->tcp_length = tcp->doff * 4;
+		return PARSED;
+	}
+	if (ip->protocol == IPPROTO_UDP) {
+		struct udphdr *udp = data + OFFSET_L4;
+
+		if ((void *)(udp + 1) > data_end)
+			return SKEP_PASS_MALFORMED;
+		packet->flow.client_port = udp->source;
+		packet->flow.frontend_port = udp->dest;
+		packet->seq = 0;
+		packet->ack_seq = 0;
+		packet->tcp_flags = 0;
+		packet->tcp_length = 0;
+		return PARSED;
+	}
+	return SKEP_PASS_PROTOCOL;
+}
+
+/* The same for an skb, whose headers may lie outside of its linear part. */
+static __always_inline int parse_skb(struct __sk_buff *skb, struct packet *packet)
+{
+	void *data, *data_end;
+	__u32 want = LENGTH_TCP;
+
+	/* A tag that the NIC stripped: the packet belongs to a VLAN device above this one. */
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
+		return SKEP_PASS_NOT_IPV4;
+	if (want > skb->len)
+		want = skb->len;
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	if (data + LENGTH_TCP > data_end && skb->len > (__u32)(data_end - data)) {
+		if (bpf_skb_pull_data(skb, want))
+			return SKEP_DROP_ERROR;
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
+	}
+	return parse_frame(data, data_end, packet);
+}
+
+/* Length of the IP packet with all segments of a GSO packet, bytes. */
+static __always_inline __u32 packet_bytes(const struct __sk_buff *skb)
+{
+	return skb->len - OFFSET_IP;
+}
+
+#endif

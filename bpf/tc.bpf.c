@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The four tc programs: everything that skep does to packets, on any interface.
+ *
+ *	from_wire  ingress of the interfaces that clients come in by
+ *	from_mesh  ingress of skep0
+ *	to_mesh    egress of skep0
+ *	from_task  ingress of the host end of a task's veth
+ *
+ * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to the stack untouched.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "answer.h"
+#include "balance.h"
+#include "count.h"
+#include "deliver.h"
+#include "maps.h"
+#include "nat.h"
+#include "parse.h"
+#include "tunnel.h"
+
+#define PACKET_HOST 0 /* linux/if_packet.h */
+
+/* What skep does not balance goes on to the stack; what could not even be read (memory is short) ends here. */
+static __always_inline int give_up(int verdict)
+{
+	return verdict == SKEP_DROP_ERROR ? drop(verdict) : pass(verdict);
+}
+
+/* Answers a client that came in by the wire: back out where it came in. */
+static __always_inline int reject(struct __sk_buff *skb, const struct packet *packet,
+				  enum skep_verdict verdict)
+{
+	int failed = packet->flow.protocol == IPPROTO_TCP ? answer_rst(skb, packet)
+							  : answer_port_unreachable(skb, packet);
+
+	count_verdict(verdict);
+	return failed ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
+}
+
+SEC("tc")
+int from_wire(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	struct skep_frontend frontend = {};
+	struct skep_service *service;
+	struct choice choice = {};
+	struct packet packet;
+	int verdict;
+
+	if (!config || skb->pkt_type != PACKET_HOST)
+		return TC_ACT_OK;
+	verdict = parse_skb(skb, &packet);
+	if (verdict != PARSED)
+		return give_up(verdict);
+
+	frontend.addr = packet.flow.frontend;
+	frontend.port = packet.flow.frontend_port;
+	frontend.protocol = packet.flow.protocol;
+	service = bpf_map_lookup_elem(&services, &frontend);
+	if (!service)
+		return pass(SKEP_PASS_NO_FRONTEND);
+
+	switch (balance(&packet, service, config, &choice)) {
+	case BALANCE_TASK:
+		break;
+	case BALANCE_NO_FLOW:
+		return pass(SKEP_PASS_NO_FLOW);
+	case BALANCE_NO_TASK:
+		return reject(skb, &packet,
+			      packet.flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
+								  : SKEP_ANSWER_NO_TASK_ICMP);
+	case BALANCE_GONE:
+		return reject(skb, &packet, SKEP_ANSWER_TASK_GONE_RST);
+	default:
+		return drop(SKEP_DROP_ERROR);
+	}
+
+	count_packet(choice.service_id, choice.counter, packet_bytes(skb), choice.new_flow);
+	if (choice.ifindex)
+		return deliver(skb, &packet, &choice.task, choice.ifindex, choice.target_port,
+			       &config->underlay, SKEP_RETURN_LOCAL);
+
+	verdict = mss_clamp(skb, &packet, config->tunnel_mtu);
+	if (!verdict)
+		verdict = ttl_decrement(skb);
+	if (verdict)
+		return drop(verdict);
+	return tunnel_send(skb, config, &choice.node,
+			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice.target_port)), choice.task.word[3],
+			   config->underlay.word[3]);
+}
+
+/* At the backend node: tells the client, through its ingress node, that its connection is no more. */
+static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct packet *packet,
+					    const struct skep_config *config,
+					    const struct skep_addr *task, const struct skep_addr *ingress)
+{
+	if (packet->flow.protocol != IPPROTO_TCP || answer_rst(skb, packet))
+		return drop(SKEP_DROP_NO_TASK);
+	count_verdict(SKEP_ANSWER_TASK_GONE_RST);
+	return tunnel_send(skb, config, ingress, SKEP_VNI(SKEP_FRAME_RETURN, 0), ingress->word[3],
+			   task->word[3]);
+}
+
+/*
+ * A client's packet for a task that is not here, or no more. What may start a flow is given to another task, once; what belongs to a
+ * flow that was given away so follows it. The ingress node hears of it by the SYN-ACK (see learn_task()).
+ */
+static __always_inline int second_chance(struct __sk_buff *skb, const struct packet *packet,
+					 const struct skep_config *config, const struct skep_addr *gone,
+					 const struct skep_addr *ingress, int again)
+{
+	struct skep_frontend frontend = {
+		.port = packet->flow.frontend_port,
+		.protocol = packet->flow.protocol,
+	};
+	struct choice choice = {};
+	struct skep_service *service;
+
+	if (again)
+		/* A SYN will come again, when the nodes agree on where the tasks are. */
+		return packet_is_first(packet) ? drop(SKEP_DROP_NO_TASK)
+					       : reject_by_tunnel(skb, packet, config, gone, ingress);
+	service = bpf_map_lookup_elem(&services, &frontend);
+	if (!service || balance(packet, service, config, &choice) != BALANCE_TASK)
+		return reject_by_tunnel(skb, packet, config, gone, ingress);
+
+	count_verdict(SKEP_SECOND_CHANCE);
+	if (choice.ifindex)
+		return deliver(skb, packet, &choice.task, choice.ifindex, choice.target_port, ingress,
+			       SKEP_RETURN_TUNNEL);
+	return tunnel_send(skb, config, &choice.node,
+			   SKEP_VNI(SKEP_FRAME_FORWARD_AGAIN, bpf_ntohs(choice.target_port)),
+			   choice.task.word[3], ingress->word[3]);
+}
+
+/* The task that answered may be another than the one chosen here: the rest of the flow must go to it. */
+static __always_inline void learn_task(const struct packet *packet, __be32 task_ipv4)
+{
+	struct skep_flow_key key = {
+		.client = packet->reply.client,
+		.frontend = packet->reply.task,
+		.client_port = packet->reply.client_port,
+		.frontend_port = packet->reply.task_port,
+		.protocol = packet->reply.protocol,
+	};
+	struct skep_addr addr = skep_addr_v4(task_ipv4);
+	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &key);
+	struct skep_task *task;
+	struct skep_flow moved;
+
+	if (!flow || skep_addr_equal(&flow->task, &addr))
+		return;
+	task = bpf_map_lookup_elem(&tasks, &addr);
+	if (!task || task->service_id != flow->service_id)
+		return;
+	moved = *flow;
+	moved.task = addr;
+	/* Whole, so that nobody reads half of an address; if it fails the next SYN-ACK tries again. */
+	bpf_map_update_elem(&flows, &key, &moved, BPF_EXIST);
+}
+
+/* At the ingress node: a reply, ready for the client. Only what answers for a frontend of this node may leave. */
+static __always_inline int frame_return(struct __sk_buff *skb, const struct packet *packet,
+					const struct skep_config *config, __be32 task)
+{
+	struct skep_frontend frontend = {
+		.addr = packet->reply.task,
+		.port = packet->reply.task_port,
+		.protocol = packet->reply.protocol,
+	};
+
+	if (!bpf_map_lookup_elem(&services, &frontend))
+		return drop(SKEP_DROP_BAD_FRAME);
+	if (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN)
+		learn_task(packet, task);
+	return send_to_client(skb, config, packet->reply.task.word[3], packet->reply.task_port,
+			      packet->reply.client.word[3], packet->reply.client_port,
+			      packet->reply.protocol);
+}
+
+/* Up to a socket of this host; never beyond, as this host's forwarding is no business of the tunnel. */
+static __always_inline int frame_to_host(struct __sk_buff *skb, const struct packet *packet,
+					 const struct skep_config *config)
+{
+	if (!skep_addr_equal(&packet->flow.frontend, &config->underlay))
+		return drop(SKEP_DROP_BAD_FRAME);
+	if (bpf_skb_change_type(skb, PACKET_HOST))
+		return drop(SKEP_DROP_ERROR);
+	return TC_ACT_OK;
+}
+
+static __always_inline int task_is_here(const struct skep_task *task, const struct skep_config *config)
+{
+	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
+}
+
+SEC("tc")
+int from_mesh(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	struct bpf_tunnel_key key = {};
+	struct skep_addr remote, ingress, addr;
+	struct skep_task *task;
+	struct packet packet;
+	__be32 destination, source;
+	int to_addr, from_addr;
+	struct ethhdr *eth;
+	int verdict;
+
+	if (!config)
+		return TC_ACT_SHOT;
+	verdict = parse_skb(skb, &packet);
+	if (verdict != PARSED)
+		return drop(verdict == SKEP_DROP_ERROR ? verdict : SKEP_DROP_BAD_FRAME);
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return drop(SKEP_DROP_ERROR);
+	to_addr = addr_of_mac(eth->h_dest, &destination);
+	from_addr = addr_of_mac(eth->h_source, &source);
+
+	/* No tunnel key: no frame, but what to_mesh and from_task turned round for sockets of this host. */
+	if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0)) {
+		if (!to_addr)
+			return frame_to_host(skb, &packet, config);
+		addr = skep_addr_v4(destination);
+		task = bpf_map_lookup_elem(&tasks, &addr);
+		if (!task_is_here(task, config))
+			return drop(SKEP_DROP_NO_TASK);
+		if (bpf_skb_change_type(skb, PACKET_HOST))
+			return drop(SKEP_DROP_ERROR);
+		return deliver(skb, &packet, &addr, task->ifindex, packet.flow.frontend_port,
+			       &config->underlay, SKEP_RETURN_HOST);
+	}
+
+	remote = skep_addr_v4(bpf_htonl(key.remote_ipv4));
+	if (!bpf_map_lookup_elem(&nodes, &remote))
+		return drop(SKEP_DROP_NOT_A_NODE);
+	if (!to_addr || !from_addr)
+		return drop(SKEP_DROP_BAD_FRAME);
+
+	switch (SKEP_VNI_KIND(key.tunnel_id)) {
+	case SKEP_FRAME_RETURN:
+		return frame_return(skb, &packet, config, source);
+	case SKEP_FRAME_DIRECT_RETURN:
+		return frame_to_host(skb, &packet, config);
+	case SKEP_FRAME_FORWARD:
+	case SKEP_FRAME_FORWARD_AGAIN:
+	case SKEP_FRAME_DIRECT:
+		break;
+	default:
+		return drop(SKEP_DROP_BAD_FRAME);
+	}
+
+	ingress = skep_addr_v4(source);
+	if (!skep_addr_equal(&ingress, &remote) && !bpf_map_lookup_elem(&nodes, &ingress))
+		return drop(SKEP_DROP_BAD_FRAME);
+	addr = skep_addr_v4(destination);
+	task = bpf_map_lookup_elem(&tasks, &addr);
+	if (SKEP_VNI_KIND(key.tunnel_id) == SKEP_FRAME_DIRECT) {
+		if (!task_is_here(task, config) || !skep_addr_equal(&packet.flow.frontend, &addr))
+			return drop(SKEP_DROP_NO_TASK);
+		if (bpf_skb_change_type(skb, PACKET_HOST))
+			return drop(SKEP_DROP_ERROR);
+		return deliver(skb, &packet, &addr, task->ifindex, packet.flow.frontend_port, &ingress,
+			       SKEP_RETURN_HOST_TUNNEL);
+	}
+	if (bpf_skb_change_type(skb, PACKET_HOST))
+		return drop(SKEP_DROP_ERROR);
+	if (!task_is_here(task, config))
+		return second_chance(skb, &packet, config, &addr, &ingress,
+				     SKEP_VNI_KIND(key.tunnel_id) == SKEP_FRAME_FORWARD_AGAIN);
+	return deliver(skb, &packet, &addr, task->ifindex, bpf_htons(SKEP_VNI_PORT(key.tunnel_id)),
+		       &ingress, SKEP_RETURN_TUNNEL);
+}
+
+/* Turns a frame that is leaving skep0 round, to come in at skep0. */
+static __always_inline int turn_round(struct __sk_buff *skb, const struct skep_config *config,
+				      const __u8 destination[ETH_ALEN], __be32 source)
+{
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return drop(SKEP_DROP_ERROR);
+	__builtin_memcpy(eth->h_dest, destination, ETH_ALEN);
+	mac_of_addr(eth->h_source, source);
+	return bpf_redirect(config->mesh_ifindex, BPF_F_INGRESS);
+}
+
+SEC("tc")
+int to_mesh(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	__u8 mac[ETH_ALEN];
+	struct skep_addr addr;
+	struct skep_task *task;
+	struct packet packet;
+	struct ethhdr *eth;
+	int verdict;
+
+	if (!config)
+		return TC_ACT_SHOT;
+	/* What skep itself sends out here has a MAC made of an address as source; the host's own sockets have skep0's. */
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return drop(SKEP_DROP_ERROR);
+	for (int i = 0; i < ETH_ALEN; i++)
+		if (eth->h_source[i] != config->mesh_mac[i])
+			return TC_ACT_OK;
+
+	verdict = parse_skb(skb, &packet);
+	if (verdict != PARSED)
+		return give_up(verdict);
+	if (!skep_addr_equal(&packet.flow.client, &config->underlay))
+		return drop(SKEP_DROP_BAD_FRAME);
+	addr = packet.flow.frontend;
+	task = bpf_map_lookup_elem(&tasks, &addr);
+	if (!task || !task_reachable(task, config)) {
+		if (packet.flow.protocol != IPPROTO_TCP || answer_rst(skb, &packet))
+			return drop(SKEP_DROP_NO_TASK);
+		count_verdict(SKEP_ANSWER_TASK_GONE_RST);
+		return turn_round(skb, config, config->mesh_mac, addr.word[3]);
+	}
+	if (task->ifindex) {
+		mac_of_addr(mac, addr.word[3]);
+		return turn_round(skb, config, mac, config->underlay.word[3]);
+	}
+	return tunnel_send(skb, config, &task->node, SKEP_VNI(SKEP_FRAME_DIRECT, 0), addr.word[3],
+			   config->underlay.word[3]);
+}
+
+SEC("tc")
+int from_task(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	struct skep_return *known;
+	struct skep_return reply;
+	struct packet packet;
+	int verdict;
+
+	if (!config)
+		return TC_ACT_OK;
+	verdict = parse_skb(skb, &packet);
+	if (verdict != PARSED)
+		return give_up(verdict);
+	known = bpf_map_lookup_elem(&returns, &packet.reply);
+	if (!known)
+		return pass(SKEP_PASS_NOT_FROM_TASK);
+	reply = *known;
+
+	if (reply.mode == SKEP_RETURN_TUNNEL) {
+		verdict = mss_clamp(skb, &packet, config->tunnel_mtu);
+		if (verdict)
+			return drop(verdict);
+	}
+	verdict = nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3], reply.frontend_port);
+	if (verdict)
+		return drop(verdict);
+
+	switch (reply.mode) {
+	case SKEP_RETURN_LOCAL:
+		return send_to_client(skb, config, reply.frontend.word[3], reply.frontend_port,
+				      packet.reply.client.word[3], packet.reply.client_port,
+				      packet.reply.protocol);
+	case SKEP_RETURN_TUNNEL:
+		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_RETURN, 0),
+				   reply.ingress.word[3], packet.reply.task.word[3]);
+	case SKEP_RETURN_HOST:
+		return turn_round(skb, config, config->mesh_mac, packet.reply.task.word[3]);
+	case SKEP_RETURN_HOST_TUNNEL:
+		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0),
+				   reply.ingress.word[3], packet.reply.task.word[3]);
+	default:
+		return drop(SKEP_DROP_ERROR);
+	}
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The border: keys and values of every pinned map, shared by the BPF programs and user space.
+ *
+ * Sizes and offsets are asserted, padding is explicit and always zero (hash keys are compared as bytes).
+ * Ports and addresses are in network order, everything else in host order. Names of enum values are
+ * what `bpftool map dump` prints.
+ *
+ * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes` and `hooks` belong to the
+ * agent, the programs only read them (but for a ring's cursor). `flows`, `returns` and the counters
+ * belong to the programs, the agent only reads them (but clears a counter before it gives its index
+ * to a new service or task).
+ */
+#ifndef SKEP_MAPS_H
+#define SKEP_MAPS_H
+
+#include <linux/types.h>
+
+#include "skep/addr.h"
+
+/* Part of every pin's meaning: an agent that finds pins of another layout refuses them by name. */
+#define SKEP_LAYOUT_VERSION 1
+
+/* Most tasks in one ring. A ring is an array of its own, so only rings that need it cost it. */
+#define SKEP_RING_MAX 65536
+
+/* Room in a service's name and in its Swarm id, with the final NUL. */
+#define SKEP_NAME_SIZE 64
+#define SKEP_ID_SIZE   32
+
+/* config: one entry, index 0. What the programs must know of this node. */
+struct skep_config {
+	struct skep_addr underlay; /* this node's address for the tunnel; zero: not known yet */
+	__u32 mesh_ifindex;	   /* skep0 */
+	__u32 tunnel_mtu;	   /* largest inner IP packet that fits a frame to any node, bytes */
+	__u8 mesh_mac[6];	   /* skep0's own MAC, 02:53 + underlay: never an inner source */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct skep_config) == 32, "skep_config");
+
+/* services: where a service answers. Address zero: on any address, for second chances only. */
+struct skep_frontend {
+	struct skep_addr addr;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct skep_frontend) == 20, "skep_frontend");
+
+struct skep_service {
+	__u32 service_id;   /* index of its counters, key of its ring; given by the agent, see service_names */
+	__be16 target_port; /* the port that its tasks listen on */
+	__u16 flags;	    /* none yet; zero */
+};
+_Static_assert(sizeof(struct skep_service) == 8, "skep_service");
+
+/* service_names: service id -> who that is. The agent's ids live here, and so survive it. */
+struct skep_service_name {
+	char id[SKEP_ID_SIZE];	   /* Swarm's service id, NUL-padded */
+	char name[SKEP_NAME_SIZE]; /* cut to fit, NUL-padded */
+};
+_Static_assert(sizeof(struct skep_service_name) == 96, "skep_service_name");
+
+/*
+ * rings: service id -> an inner array. Element 0 is the header, elements 1..length the tasks to pick
+ * from. An inner array is never changed but for its cursor: a new ring replaces the old one whole.
+ */
+struct skep_ring_header {
+	__u32 length; /* of the ring, in tasks; may be 0: no serving task */
+	__u32 cursor; /* of round robin, ever increasing, taken modulo length; atomic */
+	__u32 pad[2];
+};
+
+union skep_ring_slot {
+	struct skep_ring_header header;
+	struct skep_addr task;
+};
+_Static_assert(sizeof(union skep_ring_slot) == 16, "skep_ring_slot");
+
+enum skep_task_state {
+	SKEP_TASK_SERVING = 1, /* takes new flows */
+	SKEP_TASK_DRAINING,    /* keeps the flows that it has */
+};
+
+/* tasks: a task's overlay address -> where that is. No entry: the task is gone. */
+struct skep_task {
+	struct skep_addr node; /* underlay address of its node; this node's own if local */
+	__u32 ifindex;	       /* local: host end of the task's veth; 0: remote */
+	__u32 service_id;
+	__u32 counter; /* index in task_counters */
+	__u8 state;    /* enum skep_task_state */
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct skep_task) == 32, "skep_task");
+
+/* nodes: underlay address -> a node of this Swarm. Frames from anywhere else are dropped. */
+struct skep_node {
+	__u32 flags; /* SKEP_NODE_* */
+};
+#define SKEP_NODE_SELF	  1U
+#define SKEP_NODE_MANAGER 2U
+
+enum skep_flow_state {
+	SKEP_FLOW_SYN = 1,     /* TCP: only SYNs were seen */
+	SKEP_FLOW_ESTABLISHED, /* TCP: the client answered; UDP: always */
+	SKEP_FLOW_CLOSING,     /* TCP: the client sent FIN or RST */
+};
+
+/* flows: a client's connection to a frontend -> the task it was given. */
+struct skep_flow_key {
+	struct skep_addr client;
+	struct skep_addr frontend;
+	__be16 client_port;
+	__be16 frontend_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct skep_flow_key) == 40, "skep_flow_key");
+
+struct skep_flow {
+	struct skep_addr task;
+	__u64 last_seen_ns; /* bpf_ktime_get_ns(), CLOCK_MONOTONIC */
+	__u32 service_id;
+	__be16 target_port;
+	__u8 state; /* enum skep_flow_state */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct skep_flow) == 32, "skep_flow");
+
+/* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next packet. */
+struct skep_return_key {
+	struct skep_addr task;
+	struct skep_addr client;
+	__be16 task_port;
+	__be16 client_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct skep_return_key) == 40, "skep_return_key");
+
+enum skep_return_mode {
+	SKEP_RETURN_LOCAL = 1,	 /* the client came in here: route to it from here */
+	SKEP_RETURN_TUNNEL,	 /* tunnel back to the ingress node */
+	SKEP_RETURN_HOST,	 /* a socket of this host asked, through skep0 */
+	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
+};
+
+struct skep_return {
+	struct skep_addr frontend; /* becomes the source of the reply */
+	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local */
+	__u64 last_seen_ns;
+	__be16 frontend_port;
+	__u8 mode; /* enum skep_return_mode */
+	__u8 pad[5];
+};
+_Static_assert(sizeof(struct skep_return) == 48, "skep_return");
+
+/* service_counters (index: service id) and task_counters (index: skep_task.counter), per CPU. */
+struct skep_counter {
+	__u64 packets;	 /* from clients that came in at this node */
+	__u64 bytes;	 /* of these, IP packets as the interface handed them over */
+	__u64 new_flows; /* given to this service or task by this node */
+};
+
+/*
+ * verdicts (index: this), per CPU: why a packet was not simply balanced or carried. PASS: went on to
+ * the stack untouched. ANSWER: skep answered the client. DROP: it ends here.
+ */
+enum skep_verdict {
+	SKEP_PASS_NOT_IPV4,	    /* ARP, IPv6, … */
+	SKEP_PASS_IP_OPTIONS,	    /* header longer than 20 bytes */
+	SKEP_PASS_FRAGMENT,	    /* of an IPv4 packet */
+	SKEP_PASS_PROTOCOL,	    /* neither TCP nor UDP */
+	SKEP_PASS_MALFORMED,	    /* shorter than its headers say */
+	SKEP_PASS_NO_FRONTEND,	    /* not addressed to a published port */
+	SKEP_PASS_NO_FLOW,	    /* TCP without SYN, no flow: a connection older than skep, or none */
+	SKEP_PASS_NOT_FROM_TASK,    /* a task's own traffic, no reply of a flow */
+	SKEP_ANSWER_NO_TASK_RST,    /* a SYN, and the service has no serving task */
+	SKEP_ANSWER_NO_TASK_ICMP,   /* UDP, likewise: port unreachable */
+	SKEP_ANSWER_TASK_GONE_RST,  /* TCP of a flow whose task is gone */
+	SKEP_SECOND_CHANCE,	    /* at the backend node: task not here, balanced anew */
+	SKEP_DROP_TTL,		    /* TTL would reach zero */
+	SKEP_DROP_NOT_A_NODE,	    /* a tunnel frame from an address that is no node's */
+	SKEP_DROP_BAD_FRAME,	    /* a tunnel frame of no known kind or not addressed as skep does */
+	SKEP_DROP_NO_TASK,	    /* for a task that is not here, and nobody can be told */
+	SKEP_DROP_NO_ROUTE,	    /* no route to the client */
+	SKEP_DROP_ERROR,	    /* a kernel helper failed: no memory, not writable, … */
+	SKEP_VERDICT_COUNT
+};
+
+/* hooks: ifindex -> what skep attached there, so that `skep unload` knows what is its own. */
+enum skep_hook_role {
+	SKEP_HOOK_WIRE = 1, /* from_wire on ingress */
+	SKEP_HOOK_MESH,	    /* from_mesh on ingress, to_mesh on egress: skep0 */
+	SKEP_HOOK_TASK,	    /* from_task on ingress */
+};
+
+struct skep_hook {
+	__u32 role;	  /* enum skep_hook_role */
+	__u32 owns_clsact; /* 1: skep made the clsact qdisc and removes it again */
+};
+
+#endif
