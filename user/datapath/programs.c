@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "datapath/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/file.h"
+#include "lib/log.h"
+#include "tc.skel.h"
+
+const char *const programs_pins[] = {
+	"config", "services", "service_names", "rings",	       "tasks",	    "nodes", "flows",
+	"returns", "hooks",    "service_counters", "task_counters", "verdicts", NULL,
+};
+
+/* libbpf's own words, kept to go with the error that they explain. */
+static char libbpf_said[256];
+
+static int libbpf_listen(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char line[sizeof(libbpf_said)];
+	size_t length;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, arguments);
+	length = strcspn(line, "\n");
+	line[length] = '\0';
+	if (level == LIBBPF_WARN && !libbpf_said[0])
+		memcpy(libbpf_said, line, length + 1);
+	log_debug("%s", line);
+	return 0;
+}
+
+/* The directory must lie on a bpf file system, or nothing would outlive the agent. */
+static int pin_directory(const char *bpffs, struct skep_error *error)
+{
+	struct statfs fs;
+	char parent[PATH_MAX], *slash;
+	int err;
+
+	if (snprintf(parent, sizeof(parent), "%s", bpffs) >= (int)sizeof(parent))
+		return error_set(error, -ENAMETOOLONG, "--bpffs %s: path too long", bpffs);
+	slash = strrchr(parent, '/');
+	if (!slash || slash == parent)
+		return error_set(error, -EINVAL, "--bpffs %s: not a directory below a bpf file system", bpffs);
+	*slash = '\0';
+	if (statfs(parent, &fs) || fs.f_type != BPF_FS_MAGIC)
+		return error_set(error, -ENOENT,
+				 "no bpf file system at %s: run `mount -t bpf bpf %s`, or give --bpffs", parent,
+				 parent);
+	err = mkdir(bpffs, 0700) && errno != EEXIST ? -errno : 0;
+	return err ? error_errno(error, err, "cannot make %s", bpffs) : 0;
+}
+
+/* Compares a pinned map with ours, and keeps its size. */
+static int adopt_pin(struct bpf_map *map, const char *path, bool *adopted, struct skep_error *error)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(path), err;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_errno(error, fd, "cannot open the pinned map %s", path);
+	err = bpf_obj_get_info_by_fd(fd, &info, &size);
+	close(fd);
+	if (err)
+		return error_errno(error, err, "cannot ask what %s is", path);
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map))
+		return error_set(error, -EEXIST,
+				 "%s is of another version of skep (key %u, value %u bytes; this one has %u and %u): "
+				 "run that version's `skep unload` first",
+				 path, info.key_size, info.value_size, bpf_map__key_size(map),
+				 bpf_map__value_size(map));
+	*adopted = true;
+	if (info.max_entries == bpf_map__max_entries(map))
+		return 0;
+	log_warning("map %s keeps its size of %u entries, not %u as asked: that takes `skep unload` and a new start",
+		    bpf_map__name(map), info.max_entries, bpf_map__max_entries(map));
+	err = bpf_map__set_max_entries(map, info.max_entries);
+	return err ? error_errno(error, err, "cannot set the size of map %s", bpf_map__name(map)) : 0;
+}
+
+static int set_sizes(struct tc_bpf *object, const struct datapath_config *config)
+{
+	const struct {
+		struct bpf_map *map;
+		uint32_t entries;
+	} sizes[] = {
+		{object->maps.services, config->max_frontends},
+		{object->maps.service_names, config->max_services},
+		{object->maps.service_counters, config->max_services},
+		{object->maps.rings, config->max_services},
+		{object->maps.tasks, config->max_tasks},
+		{object->maps.task_counters, config->max_tasks},
+		{object->maps.nodes, config->max_nodes},
+		{object->maps.flows, config->max_flows},
+		{object->maps.returns, config->max_flows},
+		{object->maps.hooks, 65536},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes) && !err; i++)
+		err = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+	if (!err)
+		err = bpf_map__set_autocreate(object->maps.ring, false);
+	return err;
+}
+
+static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted, struct skep_error *error)
+{
+	char path[PATH_MAX];
+
+	for (const char *const *name = programs_pins; *name; name++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object->obj, *name);
+		int err;
+
+		if (!map)
+			return error_set(error, -ENOENT, "map %s is not in the BPF object", *name);
+		if (snprintf(path, sizeof(path), "%s/%s", bpffs, *name) >= (int)sizeof(path))
+			return error_set(error, -ENAMETOOLONG, "--bpffs %s: path too long", bpffs);
+		err = adopt_pin(map, path, adopted, error);
+		if (err)
+			return err;
+		err = bpf_map__set_pin_path(map, path);
+		if (err)
+			return error_errno(error, err, "cannot set the pin of map %s", *name);
+	}
+	return 0;
+}
+
+int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error)
+{
+	struct tc_bpf *object;
+	int err;
+
+	*programs = (struct programs){};
+	libbpf_set_print(libbpf_listen);
+	libbpf_said[0] = '\0';
+	err = pin_directory(config->bpffs, error);
+	if (err)
+		return err;
+	object = tc_bpf__open();
+	if (!object)
+		return error_errno(error, -errno, "cannot open the BPF object: %s", libbpf_said);
+	programs->object = object;
+	err = set_sizes(object, config);
+	if (err) {
+		error_errno(error, err, "cannot set the sizes of maps: %s", libbpf_said);
+		goto cleanup;
+	}
+	err = set_pins(object, config->bpffs, &programs->adopted, error);
+	if (err)
+		goto cleanup;
+	err = tc_bpf__load(object);
+	if (err) {
+		error_errno(error, err,
+			    "cannot load the BPF programs (kernel 5.15 or later, root needed): %s", libbpf_said);
+		goto cleanup;
+	}
+	programs->fds = (struct hooks_programs){
+		.from_wire = bpf_program__fd(object->progs.from_wire),
+		.from_mesh = bpf_program__fd(object->progs.from_mesh),
+		.to_mesh = bpf_program__fd(object->progs.to_mesh),
+		.from_task = bpf_program__fd(object->progs.from_task),
+	};
+	programs->config = bpf_map__fd(object->maps.config);
+	programs->services = bpf_map__fd(object->maps.services);
+	programs->service_names = bpf_map__fd(object->maps.service_names);
+	programs->rings = bpf_map__fd(object->maps.rings);
+	programs->tasks = bpf_map__fd(object->maps.tasks);
+	programs->nodes = bpf_map__fd(object->maps.nodes);
+	programs->service_counters = bpf_map__fd(object->maps.service_counters);
+	programs->task_counters = bpf_map__fd(object->maps.task_counters);
+	programs->hooks = bpf_map__fd(object->maps.hooks);
+	programs->max_services = bpf_map__max_entries(object->maps.service_counters);
+	programs->max_tasks = bpf_map__max_entries(object->maps.task_counters);
+cleanup:
+	if (err)
+		programs_close(programs);
+	return err;
+}
+
+void programs_close(struct programs *programs)
+{
+	tc_bpf__destroy(programs->object);
+	programs->object = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* This build's BPF object: loaded on the pinned maps, which it makes where there are none. */
+#ifndef SKEP_DATAPATH_PROGRAMS_H
+#define SKEP_DATAPATH_PROGRAMS_H
+
+#include <stdbool.h>
+
+#include "datapath/datapath.h"
+#include "datapath/hooks.h"
+#include "lib/error.h"
+
+struct programs {
+	struct tc_bpf *object;
+	struct hooks_programs fds;
+	/* Maps, by file descriptor; owned by object. */
+	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters, hooks;
+	uint32_t max_services, max_tasks; /* as the maps are, which a running mesh had before this agent */
+	bool adopted;			  /* pins were there */
+};
+
+/*
+ * Loads and pins. Sizes of maps that are pinned already stay as they are (a warning is logged if config wants others). -EEXIST: pins of another layout.
+ */
+int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error);
+void programs_close(struct programs *programs);
+
+/* Every pin's name, for who removes them; NULL at the end. */
+extern const char *const programs_pins[];
+
+#endif
