@@ -2,7 +2,7 @@
 #
 # make            build/skep
 # make deps       what it takes to build, test and run the demo, by apt-get (Debian 12; root)
-# make test       all tests (root); make unit, make bpf-test, make e2e: parts of them
+# make test       all tests (root); make unit, bpf-test, e2e: parts of them; SANITIZE=1: with ASan and UBSan
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
 # make stats      what the verifier counts
@@ -45,12 +45,15 @@ SKELETON := $(BUILD)/tc.skel.h
 
 UNIT_TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(wildcard selftests/unit/test_*.c))
 BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selftests/bpf/test_*.c))
-HELPERS    := $(BUILD)/selftests/backend $(BUILD)/selftests/client
+
+include selftests/lib/tools.mk
 
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
 	libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
 	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
 	clang-format clang-tidy man-db systemd
+
+.DEFAULT_GOAL := all
 
 .PHONY: all
 all: $(BUILD)/skep
@@ -99,36 +102,38 @@ $(BUILD)/bpf-tests/%.skel.h: $(BUILD)/bpf-tests/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(BUILD)/bpf-tests/test_%: selftests/bpf/test_%.c $(wildcard selftests/bpf/*.h) $(BUILD)/bpf-tests/harness.skel.h
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bpf-tests -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $< \
-		$(filter-out selftests/bpf/test_%.c,$(wildcard selftests/bpf/*[!f].c)) -lbpf -lcmocka -o $@
+# One fixture for all of them: every .c that is no test of its own.
+BPF_FIXTURE := $(filter-out selftests/bpf/test_%.c %.bpf.c,$(wildcard selftests/bpf/*.c))
 
-$(BUILD)/selftests/%: selftests/lib/%.c
+.SECONDARY: $(BUILD)/bpf-tests/harness.bpf.o $(BUILD)/bpf-tests/harness.skel.h
+
+$(BUILD)/bpf-tests/test_%: selftests/bpf/test_%.c $(BPF_FIXTURE) $(wildcard selftests/bpf/*.h include/skep/*.h) \
+		$(BUILD)/bpf-tests/harness.skel.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -std=c11 $(WARN) -static -MMD -MP $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bpf-tests -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $< $(BPF_FIXTURE) \
+		-lbpf -lcmocka -o $@
 
 .PHONY: tests
-tests: $(UNIT_TESTS) $(BPF_TESTS) $(HELPERS)
+tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS)
 
 .PHONY: test unit bpf-test e2e
-test:
+test: deps
+	@$(MAKE) --no-print-directory tests
 	@selftests/run
-
 unit: $(UNIT_TESTS)
-	@prove -e '' $(UNIT_TESTS)
+	@selftests/run unit
 
 bpf-test: $(BPF_TESTS)
-	@prove -e '' $(BPF_TESTS)
+	@selftests/run bpf
 
-e2e: $(BUILD)/skep $(HELPERS)
-	@prove -e bash selftests/e2e/*.t
+e2e: $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/run e2e
 
 .PHONY: demo
-demo:
-	@selftests/demo.sh
+demo: deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(TEST_TOOLS)
+	@KEEP=$(KEEP) SOURCE=$(SOURCE) selftests/demo.sh
 
 # ---- the rest
 

@@ -97,7 +97,8 @@ static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet
 /*
  * May the packet stay with the task that its flow has? A SYN that is no repetition opens a new connection, balanced anew when the old
  * one was closed. While the old one may live the SYN goes to its task, which knows what to answer (RFC 9293
- * section 3.10.7.4, RFC 5961 section 4): else anyone could cut a connection with a forged SYN.
+ * section 3.10.7.4, RFC 5961 section 4): else anyone could cut a connection with a forged SYN. One that was never established leaves
+ * a task that drains.
  */
 static __always_inline int flow_stays(const struct packet *packet, const struct skep_flow *flow,
 				      const struct skep_task *task, __u64 now_ns)
@@ -105,7 +106,8 @@ static __always_inline int flow_stays(const struct packet *packet, const struct 
 	if (packet->flow.protocol == IPPROTO_UDP)
 		return now_ns - flow->last_seen_ns < UDP_IDLE_NS;
 	if (packet_is_syn(packet))
-		return task->state == SKEP_TASK_SERVING && flow->state != SKEP_FLOW_CLOSING;
+		return flow->state == SKEP_FLOW_ESTABLISHED ||
+		       (flow->state == SKEP_FLOW_SYN && task->state == SKEP_TASK_SERVING);
 	return 1;
 }
 

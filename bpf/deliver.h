@@ -9,6 +9,7 @@
 #include "count.h"
 #include "maps.h"
 #include "nat.h"
+#include "returns.h"
 #include "tunnel.h"
 
 #define FAMILY_IPV4 2 /* AF_INET */
@@ -25,50 +26,17 @@ static __always_inline int pass(enum skep_verdict verdict)
 	return TC_ACT_OK;
 }
 
-/* Notes how the task's replies must leave. Written only when it changes: an LRU insert costs more than all the rest. */
-static __always_inline int return_remember(const struct packet *packet, const struct skep_addr *task,
-					   __be16 target_port, const struct skep_addr *ingress,
-					   enum skep_return_mode mode)
-{
-	struct skep_return_key key = {
-		.task = *task,
-		.client = packet->flow.client,
-		.task_port = target_port,
-		.client_port = packet->flow.client_port,
-		.protocol = packet->flow.protocol,
-	};
-	__u64 now_ns = bpf_ktime_get_ns();
-	struct skep_return *known = bpf_map_lookup_elem(&returns, &key);
-
-	if (known && known->mode == mode && known->frontend_port == packet->flow.frontend_port &&
-	    skep_addr_equal(&known->frontend, &packet->flow.frontend) &&
-	    skep_addr_equal(&known->ingress, ingress)) {
-		if (now_ns - known->last_seen_ns > LAST_SEEN_STEP_NS)
-			known->last_seen_ns = now_ns;
-		return 0;
-	}
-
-	struct skep_return fresh = {
-		.frontend = packet->flow.frontend,
-		.ingress = *ingress,
-		.last_seen_ns = now_ns,
-		.frontend_port = packet->flow.frontend_port,
-		.mode = mode,
-	};
-
-	return bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY);
-}
-
 /* Into the task, through its veth. ingress and mode say where its replies must go. */
 static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
 				   const struct skep_addr *task, __u32 ifindex, __be16 target_port,
 				   const struct skep_addr *ingress, enum skep_return_mode mode)
 {
-	int verdict;
+	__be16 source_port;
+	int verdict = return_remember(packet, task, target_port, ingress, mode, &source_port);
 
-	if (return_remember(packet, task, target_port, ingress, mode))
-		return drop(SKEP_DROP_ERROR);
-	verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port);
+	if (!verdict)
+		verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port,
+				      source_port);
 	if (verdict)
 		return drop(verdict);
 	return bpf_redirect_peer(ifindex, 0);

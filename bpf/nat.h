@@ -27,18 +27,19 @@ static __always_inline __sum16 checksum_replace32(__sum16 check, __be32 from, __
 enum nat_end { NAT_SOURCE, NAT_DESTINATION };
 
 /*
- * Gives the packet a new source or destination and one hop less to live. Pointers into the packet are stale after.
- * Returns 0, or the verdict to count: the packet is then unusable.
+ * Gives the packet a new address and port at one end, a new port at the other, and one hop less to live. Pointers into the packet are
+ * stale after. Returns 0, or the verdict to count: the packet is then unusable.
  */
 static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packet *packet,
-				       enum nat_end end, __be32 addr, __be16 port)
+				       enum nat_end end, __be32 addr, __be16 port, __be16 other_port)
 {
 	int udp = packet->flow.protocol == IPPROTO_UDP;
 	int check = udp ? OFFSET_UDP_CHECK : OFFSET_TCP_CHECK;
 	/* UDP without a checksum keeps having none (RFC 768). */
 	__u64 mangled = udp ? BPF_F_MARK_MANGLED_0 : 0;
 	__be32 old_addr = end == NAT_SOURCE ? packet->flow.client.word[3] : packet->flow.frontend.word[3];
-	__be16 old_port = end == NAT_SOURCE ? packet->flow.client_port : packet->flow.frontend_port;
+	__be16 source_port = end == NAT_SOURCE ? port : other_port;
+	__be16 destination_port = end == NAT_SOURCE ? other_port : port;
 	struct iphdr *ip;
 	__be16 *ports;
 	void *data, *data_end;
@@ -46,9 +47,15 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 
 	if (packet->ttl <= 1)
 		return SKEP_DROP_TTL;
-	if (bpf_l4_csum_replace(skb, check, old_addr, addr, BPF_F_PSEUDO_HDR | mangled | sizeof(addr)) ||
-	    (port != old_port &&
-	     bpf_l4_csum_replace(skb, check, old_port, port, mangled | sizeof(port))))
+	if (bpf_l4_csum_replace(skb, check, old_addr, addr, BPF_F_PSEUDO_HDR | mangled | sizeof(addr)))
+		return SKEP_DROP_ERROR;
+	if (source_port != packet->flow.client_port &&
+	    bpf_l4_csum_replace(skb, check, packet->flow.client_port, source_port,
+				mangled | sizeof(source_port)))
+		return SKEP_DROP_ERROR;
+	if (destination_port != packet->flow.frontend_port &&
+	    bpf_l4_csum_replace(skb, check, packet->flow.frontend_port, destination_port,
+				mangled | sizeof(destination_port)))
 		return SKEP_DROP_ERROR;
 
 	data = (void *)(long)skb->data;
@@ -63,13 +70,12 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	new_ttl = *(__be16 *)&ip->ttl;
 	ip->check = checksum_replace(ip->check, old_ttl, new_ttl);
 	ip->check = checksum_replace32(ip->check, old_addr, addr);
-	if (end == NAT_SOURCE) {
+	if (end == NAT_SOURCE)
 		ip->saddr = addr;
-		ports[0] = port;
-	} else {
+	else
 		ip->daddr = addr;
-		ports[1] = port;
-	}
+	ports[0] = source_port;
+	ports[1] = destination_port;
 	return 0;
 }
 

@@ -82,12 +82,14 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 	struct iphdr *ip = data + OFFSET_IP;
 	__u16 fragment;
 
-	if ((void *)(ip + 1) > data_end)
+	if ((void *)(eth + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
 		return SKEP_PASS_NOT_IPV4;
-	if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->version != 4)
+	if ((void *)(ip + 1) > data_end)
+		return SKEP_PASS_MALFORMED;
+	if (ip->version != 4)
 		return SKEP_PASS_NOT_IPV4;
 	if (ip->ihl != 5)
-		return SKEP_PASS_IP_OPTIONS;
+		return ip->ihl > 5 ? SKEP_PASS_IP_OPTIONS : SKEP_PASS_MALFORMED;
 	fragment = bpf_ntohs(ip->frag_off);
 	if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET))
 		return SKEP_PASS_FRAGMENT;
@@ -110,6 +112,9 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 		packet->ack_seq = tcp->ack_seq;
 		packet->tcp_flags = ((__u8 *)tcp)[13];
 		packet->tcp_length = tcp->doff * 4;
+		/* A length of 0 is a GSO packet's of more than 64 KiB (Linux 6.3). */
+		if (packet->length && packet->length < sizeof(*ip) + packet->tcp_length)
+			return SKEP_PASS_MALFORMED;
 		return PARSED;
 	}
 	if (ip->protocol == IPPROTO_UDP) {

@@ -209,12 +209,16 @@ int from_mesh(struct __sk_buff *skb)
 	struct skep_task *task;
 	struct packet packet;
 	__be32 destination, source;
-	int to_addr, from_addr;
+	int framed, to_addr, from_addr;
 	struct ethhdr *eth;
 	int verdict;
 
 	if (!config)
 		return TC_ACT_SHOT;
+	framed = !bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0);
+	remote = skep_addr_v4(bpf_htonl(key.remote_ipv4));
+	if (framed && !bpf_map_lookup_elem(&nodes, &remote))
+		return drop(SKEP_DROP_NOT_A_NODE);
 	verdict = parse_skb(skb, &packet);
 	if (verdict != PARSED)
 		return drop(verdict == SKEP_DROP_ERROR ? verdict : SKEP_DROP_BAD_FRAME);
@@ -224,8 +228,8 @@ int from_mesh(struct __sk_buff *skb)
 	to_addr = addr_of_mac(eth->h_dest, &destination);
 	from_addr = addr_of_mac(eth->h_source, &source);
 
-	/* No tunnel key: no frame, but what to_mesh and from_task turned round for sockets of this host. */
-	if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0)) {
+	/* No frame: what to_mesh and from_task turned round for sockets of this host. */
+	if (!framed) {
 		if (!to_addr)
 			return frame_to_host(skb, &packet, config);
 		addr = skep_addr_v4(destination);
@@ -237,10 +241,6 @@ int from_mesh(struct __sk_buff *skb)
 		return deliver(skb, &packet, &addr, task->ifindex, packet.flow.frontend_port,
 			       &config->underlay, SKEP_RETURN_HOST);
 	}
-
-	remote = skep_addr_v4(bpf_htonl(key.remote_ipv4));
-	if (!bpf_map_lookup_elem(&nodes, &remote))
-		return drop(SKEP_DROP_NOT_A_NODE);
 	if (!to_addr || !from_addr)
 		return drop(SKEP_DROP_BAD_FRAME);
 
@@ -358,14 +358,15 @@ int from_task(struct __sk_buff *skb)
 		if (verdict)
 			return drop(verdict);
 	}
-	verdict = nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3], reply.frontend_port);
+	verdict = nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3], reply.frontend_port,
+			      reply.client_port);
 	if (verdict)
 		return drop(verdict);
 
 	switch (reply.mode) {
 	case SKEP_RETURN_LOCAL:
 		return send_to_client(skb, config, reply.frontend.word[3], reply.frontend_port,
-				      packet.reply.client.word[3], packet.reply.client_port,
+				      packet.reply.client.word[3], reply.client_port,
 				      packet.reply.protocol);
 	case SKEP_RETURN_TUNNEL:
 		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_RETURN, 0),

@@ -106,7 +106,10 @@ enum skep_flow_state {
 	SKEP_FLOW_CLOSING,     /* TCP: the client sent FIN or RST */
 };
 
-/* flows: a client's connection to a frontend -> the task it was given. */
+/*
+ * flows: a client's connection to a frontend -> the task it was given. Kept by the ingress node; by the backend node too where that gave the flow a
+ * second chance, or another source port.
+ */
 struct skep_flow_key {
 	struct skep_addr client;
 	struct skep_addr frontend;
@@ -122,17 +125,18 @@ struct skep_flow {
 	__u64 last_seen_ns; /* bpf_ktime_get_ns(), CLOCK_MONOTONIC */
 	__u32 service_id;
 	__be16 target_port;
-	__u8 state; /* enum skep_flow_state */
-	__u8 pad;
+	__be16 source_port; /* what the task sees as the client's port; 0: the client's own */
+	__u8 state;	    /* enum skep_flow_state */
+	__u8 pad[7];
 };
-_Static_assert(sizeof(struct skep_flow) == 32, "skep_flow");
+_Static_assert(sizeof(struct skep_flow) == 40, "skep_flow");
 
 /* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next packet. */
 struct skep_return_key {
 	struct skep_addr task;
 	struct skep_addr client;
 	__be16 task_port;
-	__be16 client_port;
+	__be16 client_port; /* as the task sees it */
 	__u8 protocol;
 	__u8 pad[3];
 };
@@ -150,8 +154,9 @@ struct skep_return {
 	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local */
 	__u64 last_seen_ns;
 	__be16 frontend_port;
-	__u8 mode; /* enum skep_return_mode */
-	__u8 pad[5];
+	__be16 client_port; /* the client's own */
+	__u8 mode;	    /* enum skep_return_mode */
+	__u8 pad[3];
 };
 _Static_assert(sizeof(struct skep_return) == 48, "skep_return");
 
@@ -179,11 +184,13 @@ enum skep_verdict {
 	SKEP_ANSWER_NO_TASK_ICMP,   /* UDP, likewise: port unreachable */
 	SKEP_ANSWER_TASK_GONE_RST,  /* TCP of a flow whose task is gone */
 	SKEP_SECOND_CHANCE,	    /* at the backend node: task not here, balanced anew */
+	SKEP_SOURCE_PORT_CHANGED,   /* a flow whose tuple the task has from another frontend */
 	SKEP_DROP_TTL,		    /* TTL would reach zero */
 	SKEP_DROP_NOT_A_NODE,	    /* a tunnel frame from an address that is no node's */
 	SKEP_DROP_BAD_FRAME,	    /* a tunnel frame of no known kind or not addressed as skep does */
 	SKEP_DROP_NO_TASK,	    /* for a task that is not here, and nobody can be told */
 	SKEP_DROP_NO_ROUTE,	    /* no route to the client */
+	SKEP_DROP_COLLISION,	    /* no source port was free, or the tuple became another flow's */
 	SKEP_DROP_ERROR,	    /* a kernel helper failed: no memory, not writable, … */
 	SKEP_VERDICT_COUNT
 };

@@ -18,6 +18,7 @@
 struct node_facts {			  /* borrowed for the call */
 	const struct model *model;	  /* NULL: none yet */
 	const struct docker_node *docker; /* NULL: file source; the model alone says who this is */
+	bool docker_complete;		  /* docker_complete() */
 	const struct docker_container *containers;
 	size_t n_containers;
 };

@@ -11,9 +11,9 @@ enum cli_status { /* of the process */
 
 struct cli_command {
 	const char *name;
-	const char *arguments; /* what may follow the name, for the usage line */
-	const char *summary;   /* half a line */
-	const char *help;      /* the rest of `skep help NAME`: lines, or "" */
+	const char *arguments;		   /* what may follow the name, for the usage line */
+	const char *summary;		   /* half a line */
+	const char *help;		   /* the rest of `skep help NAME`: lines, or "" */
 	int (*run)(int argc, char **argv); /* argv[0] is the name; returns enum cli_status */
 };
 
@@ -27,7 +27,8 @@ extern const struct cli_command cli_model;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_unload;
 
-/* One line on stderr, "skep: …". The first returns nothing, the others what the process exits with. */
+/* One line on stderr, "skep: …". The first returns nothing, the others what the process exits with.
+ */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

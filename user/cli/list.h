@@ -23,7 +23,8 @@ struct list {
 /* A whole subcommand; returns enum cli_status. */
 int list_run(const struct list *list, int argc, char **argv);
 
-/* The printers, each in the file of its subcommand. Rows are as in the API. -ENOMEM: printed nothing. */
+/* The printers, each in the file of its subcommand. Rows are as in the API. -ENOMEM: printed
+ * nothing. */
 int nodes_print(const json_t *rows, FILE *out);
 int services_print(const json_t *rows, FILE *out);
 int tasks_print(const json_t *rows, FILE *out);

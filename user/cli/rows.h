@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "cli/table.h"
+#include "cli/text_table.h"
 
 /* A string field, or "". */
 const char *row_text(const json_t *row, const char *key);
@@ -14,13 +14,13 @@ const char *row_text(const json_t *row, const char *key);
 uint64_t row_number(const json_t *row, const char *key);
 
 /* Cells made of a field; `-` where it is null or missing. */
-void row_cell_text(struct table *table, const json_t *row, const char *key);
-void row_cell_number(struct table *table, const json_t *row, const char *key);
-void row_cell_bytes(struct table *table, const json_t *row, const char *key);
+void row_cell_text(struct text_table *table, const json_t *row, const char *key);
+void row_cell_number(struct text_table *table, const json_t *row, const char *key);
+void row_cell_bytes(struct text_table *table, const json_t *row, const char *key);
 
 /*
- * Sorts in place by the fields named (NULL ends them), each in the order in which people count: web.2
- * before web.10. -ENOMEM.
+ * Sorts in place by the fields named (NULL ends them), each in the order in which people count:
+ * web.2 before web.10. -ENOMEM.
  */
 int rows_sort(json_t *rows, const char *const keys[]);
 

@@ -5,7 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Prints the API's answer for a person; returns enum cli_status, CLI_FAILURE if there are differences. */
+/* Prints the API's answer for a person; returns enum cli_status, CLI_FAILURE if there are
+ * differences. */
 int verify_print(const json_t *answer, FILE *out);
 
 #endif

@@ -107,7 +107,7 @@ static int set_sizes(struct tc_bpf *object, const struct datapath_config *config
 		{object->maps.nodes, config->max_nodes},
 		{object->maps.flows, config->max_flows},
 		{object->maps.returns, config->max_flows},
-		{object->maps.hooks, 65536},
+		{object->maps.hooks, 8192},
 	};
 	int err = 0;
 

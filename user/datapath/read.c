@@ -56,12 +56,14 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_ANSWER_NO_TASK_ICMP] = "answer_no_task_icmp",
 	[SKEP_ANSWER_TASK_GONE_RST] = "answer_task_gone_rst",
 	[SKEP_SECOND_CHANCE] = "second_chance",
+	[SKEP_SOURCE_PORT_CHANGED] = "source_port_changed",
 	[SKEP_PASS_MALFORMED] = "pass_malformed",
 	[SKEP_DROP_TTL] = "drop_ttl",
 	[SKEP_DROP_NOT_A_NODE] = "drop_not_a_node",
 	[SKEP_DROP_BAD_FRAME] = "drop_bad_frame",
 	[SKEP_DROP_NO_TASK] = "drop_no_task",
 	[SKEP_DROP_NO_ROUTE] = "drop_no_route",
+	[SKEP_DROP_COLLISION] = "drop_collision",
 	[SKEP_DROP_ERROR] = "drop_error",
 };
 

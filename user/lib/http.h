@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * HTTP requests from the event loop (libcurl's multi interface). Callbacks come from the loop, never from within
- * http_start() or http_cancel().
+ * HTTP requests from the event loop (libcurl's multi interface). Callbacks come from the loop,
+ * never from within http_start() or http_cancel(); they may start and cancel requests, but not
+ * close.
  */
 #ifndef SKEP_LIB_HTTP_H
 #define SKEP_LIB_HTTP_H
@@ -22,7 +23,8 @@ struct http_answer {
 	const char *error; /* "" if status is not 0 */
 };
 
-struct http_tls { /* PEM files */
+struct http_tls { /* PEM files, read anew for each request: a connection is used again only while
+		     they are the same */
 	const char *ca, *cert, *key;
 };
 
@@ -30,18 +32,24 @@ struct http_query {
 	const char *url;
 	const char *method;	 /* NULL: GET */
 	const char *unix_socket; /* path, or NULL: TCP */
-	const char *connect_to;	 /* "ADDRESS:PORT" to connect to whatever the URL's host says, or NULL */
-	const struct http_tls *tls; /* for https; the server must chain to ca and be named as the URL says */
-	const char *body;	 /* sent as application/json, or NULL */
-	size_t limit;		 /* of the answer's body, bytes; more is an error */
-	long timeout_ms;	 /* of the whole request; 0: none (streams) */
+	const char *
+		connect_to; /* "ADDRESS:PORT" to connect to whatever the URL's host says, or NULL */
+	const struct http_tls
+		*tls;	  /* for https; the server must chain to ca and be named as the URL says */
+	const char *body; /* sent as application/json, or NULL */
+	size_t limit;	  /* of the answer's body, bytes; more is an error */
+	long timeout_ms;  /* of the whole request; 0: none (streams) */
 	/* done: once, at the end, unless cancelled; the request is gone when it returns. */
 	void (*done)(void *context, const struct http_answer *answer);
-	/* chunk: not NULL: a stream. Gets the body (of a 200 only) as it comes, not collected. */
+	/*
+	 * chunk: not NULL: a stream. Gets the body (of a 200 only) as it comes, not collected;
+	 * first, with size 0, word that the 200 is there.
+	 */
 	void (*chunk)(void *context, const char *data, size_t size);
 	void *context;
 };
 
+/* SIGPIPE is ignored from then on: OpenSSL raises it when a peer is gone. */
 int http_open(struct http **http, struct loop *loop, struct skep_error *error);
 void http_close(struct http *http); /* cancels what runs */
 

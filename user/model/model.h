@@ -136,6 +136,12 @@ int model_parse(const char *text, size_t size, struct model **model, struct skep
 /* The JSON form: equal models give equal text. The caller's reference; NULL if memory is short. */
 json_t *model_to_json(const struct model *model);
 
+/*
+ * The same as compact text (json_dumps() with JSON_COMPACT), without ever having the whole tree, which takes ten times the
+ * memory of the text. malloc'ed, NUL-terminated (not counted in *size); NULL if memory is short.
+ */
+char *model_to_text(const struct model *model, size_t *size);
+
 void model_free(struct model *model); /* NULL is fine */
 
 const struct model_node *model_find_node(const struct model *model, const char *id);

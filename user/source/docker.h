@@ -41,10 +41,12 @@ struct docker_receiver {
 struct docker;
 int docker_open(struct docker **docker, struct loop *loop, struct http *http, const char *socket_path,
 		const struct docker_receiver *receiver, struct skep_error *error);
-void docker_close(struct docker *docker);
+void docker_close(struct docker *docker); /* NULL is fine; not from within a callback */
 
 const struct docker_node *docker_node(const struct docker *docker);
 const struct docker_container *docker_containers(const struct docker *docker, size_t *n); /* sorted by task_id */
+/* Both have been read whole since docker_open(): until then an empty list says nothing. changed() tells of it. */
+bool docker_complete(const struct docker *docker);
 /* One line for a person; NULL when all is well. */
 const char *docker_problem(const struct docker *docker);
 

@@ -14,7 +14,7 @@
 #include "model/model.h"
 
 struct source_receiver {
-	/* A model that differs from the last one reported. The receiver frees it. */
+	/* A model that differs from the last one reported. The receiver frees it, and does not close the source meanwhile. */
 	void (*model)(void *context, struct model *model);
 	void *context;
 };

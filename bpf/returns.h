@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a task's replies must leave: noted at the backend node with the client's packets.
+ *
+ * Since the task sees the client's own address and port, a client that uses one port towards two frontends of a task has one reply
+ * tuple for both. So a tuple belongs to one frontend at a time, and a flow that finds it taken gets another source port. It
+ * stays taken for longer than the task's TCP remembers a closed connection (TIME-WAIT, 60 s on Linux): within it, the SYN of
+ * another frontend's connection could look old to it, as clients number each destination's connections apart.
+ */
+#ifndef SKEP_BPF_RETURNS_H
+#define SKEP_BPF_RETURNS_H
+
+#include "balance.h"
+#include "count.h"
+#include "maps.h"
+#include "parse.h"
+
+#define RETURN_TAKEN_NS	  90000000000ULL
+#define SOURCE_PORT_FIRST 1024
+#define SOURCE_PORT_TRIES 8
+
+static __always_inline int return_is_for(const struct skep_return *known, const struct packet *packet)
+{
+	return known->frontend_port == packet->flow.frontend_port &&
+	       known->client_port == packet->flow.client_port &&
+	       skep_addr_equal(&known->frontend, &packet->flow.frontend);
+}
+
+/* Gives the flow a source port of its own: writes it where the flow's next packets will look, see below. */
+static __always_inline int flow_set_source_port(const struct packet *packet, const struct skep_addr *addr,
+						__be16 target_port, __be16 source_port, __u64 now_ns)
+{
+	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &packet->flow);
+	struct skep_task *task = bpf_map_lookup_elem(&tasks, addr);
+
+	if (flow) {
+		flow->source_port = source_port;
+		return 0;
+	}
+	struct skep_flow fresh = {
+		.task = *addr,
+		.last_seen_ns = now_ns,
+		.service_id = task ? task->service_id : 0,
+		.target_port = target_port,
+		.source_port = source_port,
+		.state = packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_ESTABLISHED : SKEP_FLOW_SYN,
+	};
+	return bpf_map_update_elem(&flows, &packet->flow, &fresh, BPF_ANY);
+}
+
+/*
+ * Notes how the task's replies to this packet must leave, and says which source port the task shall see. Maps are written only when something
+ * changes: an LRU insert costs more than all the rest. Returns 0 or a verdict.
+ */
+static __always_inline int return_remember(const struct packet *packet, const struct skep_addr *task,
+					   __be16 target_port, const struct skep_addr *ingress,
+					   enum skep_return_mode mode, __be16 *source_port)
+{
+	struct skep_return_key key = {
+		.task = *task,
+		.client = packet->flow.client,
+		.task_port = target_port,
+		.client_port = packet->flow.client_port,
+		.protocol = packet->flow.protocol,
+	};
+	struct skep_return fresh = {
+		.frontend = packet->flow.frontend,
+		.ingress = *ingress,
+		.frontend_port = packet->flow.frontend_port,
+		.client_port = packet->flow.client_port,
+		.mode = mode,
+	};
+	struct skep_return *known = bpf_map_lookup_elem(&returns, &key);
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct skep_flow *flow;
+
+	fresh.last_seen_ns = now_ns;
+	*source_port = packet->flow.client_port;
+	if (known && !return_is_for(known, packet)) {
+		/* The tuple is another frontend's. Perhaps this flow was given a port before. */
+		flow = bpf_map_lookup_elem(&flows, &packet->flow);
+		if (flow && flow->source_port) {
+			*source_port = key.client_port = flow->source_port;
+			known = bpf_map_lookup_elem(&returns, &key);
+		}
+	}
+	if (known && return_is_for(known, packet) && known->mode == mode &&
+	    skep_addr_equal(&known->ingress, ingress)) {
+		if (now_ns - known->last_seen_ns > LAST_SEEN_STEP_NS)
+			known->last_seen_ns = now_ns;
+		return 0;
+	}
+	if (!known || return_is_for(known, packet) || now_ns - known->last_seen_ns > RETURN_TAKEN_NS)
+		return bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY) ? SKEP_DROP_ERROR : 0;
+
+	/* In the middle of a connection its port cannot change any more. */
+	if (!packet_is_first(packet))
+		return SKEP_DROP_COLLISION;
+#pragma clang loop unroll(disable)
+	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
+		__u32 port = SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
+
+		key.client_port = bpf_htons(port);
+		known = bpf_map_lookup_elem(&returns, &key);
+		if (known && now_ns - known->last_seen_ns <= RETURN_TAKEN_NS)
+			continue;
+		*source_port = key.client_port;
+		if (flow_set_source_port(packet, task, target_port, key.client_port, now_ns) ||
+		    bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY))
+			return SKEP_DROP_ERROR;
+		count_verdict(SKEP_SOURCE_PORT_CHANGED);
+		return 0;
+	}
+	return SKEP_DROP_COLLISION;
+}
+
+#endif

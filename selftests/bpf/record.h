@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What BPF_PROG_TEST_RUN can neither give a tc program nor tell of it, passed through two globals
+ * of the harness: stimulus is set before a run, record is read after. Both are the fixture's to
+ * clear.
+ */
+#ifndef SKEP_TEST_RECORD_H
+#define SKEP_TEST_RECORD_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+enum failure {
+	FAIL_NONE,
+	FAIL_TUNNEL_KEY, /* bpf_skb_set_tunnel_key() */
+	FAIL_UPDATE,	 /* bpf_map_update_elem() */
+	FAIL_CHECKSUM,	 /* bpf_l4_csum_replace() */
+	FAIL_TYPE,	 /* bpf_skb_change_type() */
+	FAIL_TAIL,	 /* bpf_skb_change_tail() */
+};
+
+struct stimulus {
+	__u32 framed;	 /* the packet came in a tunnel frame: */
+	__u32 vni;	 /* of this VNI, */
+	__u32 node_ipv4; /* from this node, host order */
+	__u32 failure;	 /* enum failure */
+};
+
+enum way {
+	WAY_NONE,
+	WAY_REDIRECT,  /* bpf_redirect() */
+	WAY_PEER,      /* bpf_redirect_peer() */
+	WAY_NEIGHBOUR, /* bpf_redirect_neigh() */
+};
+
+struct record {
+	__u32 way; /* enum way: the last one */
+	__u32 ifindex;
+	__u64 flags;
+	__be32 next_hop;
+	__u32 made_host;	   /* pkt_type was changed to PACKET_HOST */
+	__u32 keyed;		   /* a tunnel key was set: */
+	__u32 key_size;		   /* with this length, */
+	__u64 key_flags;	   /* and these BPF_F_* */
+	struct bpf_tunnel_key key; /* as the kernel holds it; local_ipv4: where to */
+};
+
+#endif

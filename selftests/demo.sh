@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC1091,SC2016,SC2034,SC2153
+#
+# demo.sh         A Swarm of three nodes on this machine, in network namespaces, and skep on it. Leaves nothing behind.
+# demo.sh down    Takes down a demo that was left up.
+#
+# KEEP=1          Leave it up, and tell what to try.
+# SOURCE=file     The same without Docker: tasks in namespaces, named in a model file. A few seconds.
+# As root; needs nothing else: what is missing is installed (make deps) and built.
+
+. "$(dirname "$0")/lib/lib.sh"
+. "$ROOT/selftests/lib/net.sh"
+. "$ROOT/selftests/lib/agent.sh"
+. "$ROOT/selftests/lib/swarm.sh"
+. "$ROOT/selftests/lib/model.sh"
+
+POINTER=/run/skep-demo # holds the directory of the demo that is up
+NODES=(n1 n2 n3)
+KEEP=${KEEP:-}
+SOURCE=${SOURCE:-swarm}
+START=$(date +%s%N)
+
+bail_out() {
+	RUN_BAILED=1
+	echo "demo: $*" >&2
+	exit 1
+}
+
+seconds_since() {
+	local ms=$((($(date +%s%N) - $1) / 1000000))
+	printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
+}
+
+step() {
+	printf '%7s  %s\n' "$(seconds_since "$START")" "$*"
+}
+
+say() {
+	sed 's/^/           /'
+}
+
+down() {
+	[ -e $POINTER ] || return 0
+	run_end "$(cat $POINTER)"
+	rm -f $POINTER
+}
+
+# Whatever ends the demo, unless it got to where it is left up.
+forget() {
+	[ -n "$RUN_KEEP" ] || rm -f $POINTER
+}
+
+prepare() {
+	[ ! -e $POINTER ] || bail_out "a demo is up already: sudo selftests/demo.sh down takes it down"
+	make --no-print-directory -C "$ROOT" deps || bail_out "make deps failed"
+	build all || bail_out "make failed"
+}
+
+begin() {
+	run_begin skep-demo
+	echo "$RUN_DIR" >$POINTER
+	at_exit forget
+	step "network: nodes n1, n2, n3, a bridge between them, a client"
+	must net_begin 3
+}
+
+publish_swarm() {
+	step "Swarm: n1 is the manager, n2 and n3 are workers; each runs its own dockerd"
+	must swarm_begin "${NODES[@]}"
+	step "docker service create --name web --replicas 4 --publish 8080:80 --publish 8053:53/udp"
+	must service_create web 4 --publish 8080:80 --publish 8053:53/udp
+	must within 60 service_running web 4
+	docker_on n1 service ps web --format '{{.Name}} on {{.Node}}' | paste -sd, | sed 's/,/, /g' | say
+}
+
+publish_file() {
+	step "service web: 4 tasks in namespaces, named in a file; it publishes 8080 and 8053/udp"
+	must model_begin 3
+	must model_service web 8080:80 8053:53/udp
+	must scale web 4
+	jq -r '.tasks[] | "\(.name) on \(.node)"' "$MODEL" | paste -sd, | sed 's/,/, /g' | say
+}
+
+scale_swarm() {
+	must docker_on n1 service scale --detach "web=$1"
+	must within 60 service_running web "$1"
+}
+
+before() {
+	local node output
+	step "before skep"
+	for node in "${NODES[@]}"; do
+		if output=$(client_run hits "$(node_address "$node"):8080" 1 2>&1); then
+			echo "$node: Docker's own mesh answers; the task saw client $(sed -n 's/^client \([^ ]*\).*/\1/p' <<<"$output")"
+		else
+			echo "$node: ${output##*: }"
+		fi
+	done | say
+}
+
+agents() {
+	local node flags
+	step "skep agent on each node"
+	for node in "${NODES[@]}"; do
+		flags=$(agent_docker "$node")
+		[ "$SOURCE" = swarm ] || flags="--source file:$MODEL"
+		# shellcheck disable=SC2086 # words
+		must agent_start "$node" $flags
+	done
+	for node in "${NODES[@]}"; do must within 20 agent_ready "$node"; done
+	must within 10 mesh_has 4
+}
+
+# Through each node, exactly N tasks answer, each as often as the others.
+mesh_has() {
+	local n=$1 node output
+	for node in "${NODES[@]}"; do
+		output=$(client_run hits "$(node_address "$node"):8080" $((2 * n))) || return 1
+		[ "$(grep -c '^task .* 2$' <<<"$output")" -eq "$n" ] || {
+			printf '%s\n' "$node: $output"
+			return 1
+		}
+	done
+}
+
+after() {
+	local node output
+	step "after: 12 requests to each node, each a new connection"
+	for node in "${NODES[@]}"; do
+		output=$(client_run hits "$(node_address "$node"):8080" 12 --print) ||
+			bail_out "requests to $node failed"
+		echo "$node: $(sed -n 's/^\(web[^ ]*\) .*/\1/p' <<<"$output" | paste -sd' ')"
+	done | say
+	echo "the client is 192.0.2.100; the tasks saw: $(sed -n 's/^client \([^ ]*\).*/\1/p' <<<"$(
+		for node in "${NODES[@]}"; do client_run hits "$(node_address "$node"):8080" 4; done
+	)" | sort -u | paste -sd' ')" | say
+	echo "UDP too: $(client_run udp-hits 192.0.2.2:8053 4 | sed -n 's/^task //p' | paste -sd, | sed 's/,/, /g')" | say
+}
+
+maps() {
+	step "bpftool map dump pinned $RUN_DIR/bpf/n1/tasks: where n1 sends what it gives to a task (the first of them)"
+	bpftool map dump pinned "$RUN_DIR/bpf/n1/tasks" | jq -c '.[0] // .' | say
+	step "skep services, skep tasks, on n1"
+	skep n1 services | say
+	skep n1 tasks | say
+}
+
+follow() {
+	local n start result
+	must load_start demo --rate 100 192.0.2.1:8080 192.0.2.2:8080 192.0.2.3:8080
+	for n in 6 2; do
+		step "scale to $n, while 100 requests a second go on"
+		if [ "$SOURCE" = swarm ]; then scale_swarm $n; else must scale web $n; fi
+		start=$(date +%s%N)
+		must within 10 mesh_has $n
+		must verified "${NODES[@]}"
+		echo "through each node $n tasks answer, $(seconds_since "$start") after the change was done" | say
+	done
+	result=$(load_stop demo) || { say <<<"$result" && bail_out "requests failed while the service was scaled"; }
+	say <<<"${result%%$'\n'*}"
+}
+
+try_this() {
+	run_keep
+	step "left up; things to try (as root):"
+	{
+		echo "ip netns exec $RUN-client curl http://192.0.2.2:8080/"
+		echo "ip netns exec $RUN-far curl http://192.0.2.3:8080/        a client behind a router"
+		echo "ip netns exec $RUN-n2 $SKEP status --run-dir $RUN_DIR/n2/run"
+		echo "ip netns exec $RUN-n2 $SKEP flows --run-dir $RUN_DIR/n2/run"
+		echo "bpftool map dump pinned $RUN_DIR/bpf/n2/flows"
+		if [ "$SOURCE" = swarm ]; then
+			echo "docker -H unix://$RUN_DIR/n1/docker.sock service scale web=8"
+		else
+			echo "$MODEL: the agents follow what is changed there"
+		fi
+		echo "$ROOT/selftests/demo.sh down                               takes it all down"
+	} | say
+}
+
+main() {
+	[ "$(id -u)" = 0 ] || bail_out "needs root: sudo make demo"
+	case ${1:-up}:$SOURCE in
+	down:*) down && exit ;;
+	up:swarm | up:file) ;;
+	*) bail_out "usage: [KEEP=1] [SOURCE=file] demo.sh [down]" ;;
+	esac
+	prepare
+	begin
+	"publish_$SOURCE"
+	before
+	agents
+	after
+	maps
+	follow
+	if [ -n "$KEEP" ]; then
+		try_this
+	else
+		step "done; everything is taken down again"
+	fi
+}
+
+main "$@"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# skep's agents on the nodes of a run, each in its node's network namespace with its own directories. Sourced after
+# lib.sh and net.sh.
+#
+#   agent_start NODE [FLAG…]  Starts `skep agent` there: --bpffs $RUN_DIR/bpf/NODE, --state-dir and --run-dir under
+#                             $RUN_DIR/NODE, and the FLAGs (agent_docker NODE prints those for a Swarm's node). Under $AGENT_WRAPPER if
+#                             that is set (valgrind …). Does not wait: agent_ready NODE is the condition.
+#   agent_stop NODE           SIGTERM; its exit status.      agent_kill NODE: SIGKILL.
+#   agent_ready NODE          Succeeds once its source is current and a model is applied.
+#   skep NODE COMMAND…        The command line on that node: skep n1 status
+#   status NODE FILTER        A value out of `skep status --json`, by a jq filter.
+#   verified NODE…            Succeeds if on each `skep verify` finds no difference.
+#   agent_unload NODE         skep unload.
+
+agent_docker() {
+	echo "--docker unix://$RUN_DIR/$1/docker.sock --docker-root $RUN_DIR/$1/docker"
+}
+
+agent_start() {
+	local node=$1
+	shift
+	mkdir -p "$RUN_DIR/$node" || return 1
+	# shellcheck disable=SC2086 # a wrapper is words
+	spawn "agent-$node" nsenter --net="/run/netns/$RUN-$node" ${AGENT_WRAPPER:-} "$SKEP" agent \
+		--bpffs "$RUN_DIR/bpf/$node" --state-dir "$RUN_DIR/$node/state" \
+		--run-dir "$RUN_DIR/$node/run" "$@"
+}
+
+agent_stop() {
+	stop "agent-$1"
+}
+
+agent_kill() {
+	stop "agent-$1" KILL
+}
+
+skep() {
+	local node=$1 command=$2
+	shift 2
+	on "$node" "$SKEP" "$command" --run-dir "$RUN_DIR/$node/run" "$@"
+}
+
+status() {
+	skep "$1" status --json | jq -er "$2"
+}
+
+agent_ready() {
+	[ "$(status "$1" '.source.state == "current" and .datapath.applied.count > 0
+		and .datapath.problem == null')" = true ] ||
+		skep "$1" status
+}
+
+verified() {
+	local node
+	for node; do
+		skep "$node" verify || return 1
+	done
+}
+
+agent_unload() {
+	on "$1" "$SKEP" unload --bpffs "$RUN_DIR/bpf/$1"
+}

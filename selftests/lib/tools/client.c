@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The test client: a table of subcommands. */
+#include "client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+	const char *usage;
+} commands[] = {
+	{"hits", hits_main,
+	 "[--keep-alive] [--print] SERVER N\n"
+	 "\tN requests one after another, each on a new connection. Prints how often each\n"
+	 "\ttask answered and which client addresses the tasks saw: \"task NAME COUNT\",\n"
+	 "\t\"client ADDRESS COUNT\". --keep-alive: on one connection. --print: answers too."},
+	{"udp-hits", udp_hits_main,
+	 "[--print] SERVER N\n"
+	 "\tThe same by UDP, a new socket each time; the answer must come from SERVER."},
+	{"serial", serial_main,
+	 "SERVER N\n"
+	 "\tN short connections one after another: requests, failures, longest and 99th\n"
+	 "\tpercentile in ms."},
+	{"hold", hold_main,
+	 "SERVER\n"
+	 "\tOne connection for as long as stdin is open; for each line (a path; empty: /)\n"
+	 "\ta request, and its answer as a line."},
+	{"download", download_main, "SERVER BYTES\n\tGET /bytes/BYTES; every byte is checked."},
+	{"upload", upload_main,
+	 "SERVER BYTES\n\tPOST /upload; count and hash told by the backend are checked."},
+	{"load", load_main,
+	 "--rate R [--seconds S] [--until-stdin-eof] [--keep-alive] [--connections C]\n"
+	 "\t     [--path P] SERVER…\n"
+	 "\tR requests a second, however long answers take, in turn over the servers; each\n"
+	 "\ton a new connection unless --keep-alive. Until S seconds went by, stdin ended, or\n"
+	 "\tSIGTERM. Prints requests, failures, longest and 99th percentile in ms, tasks and\n"
+	 "\tclients."},
+};
+
+int main(int argc, char **argv)
+{
+	size_t n = sizeof(commands) / sizeof(commands[0]);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; argc > 1 && i < n; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].main(argc - 1, argv + 1);
+	fprintf(stderr, "SERVER: ADDRESS:PORT or [ADDRESS]:PORT.\n"
+			"Exit status: 0, 1 (a request failed), 2 (usage).\n");
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "client %s %s\n", commands[i].name, commands[i].usage);
+	return 2;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * For tests of what acts on the kernel's network: a network namespace that ends with the process, and what to fill it with.
+ * Everything here fails the test, rather than return an error.
+ */
+#ifndef SKEP_TEST_NETWORK_H
+#define SKEP_TEST_NETWORK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Group setup: the process leaves the machine's network for one of its own, with lo up, and its mounts too. */
+static int network_enter(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) {
+		print_error("cannot unshare: %s; this test needs root\n", strerror(errno));
+		return -1;
+	}
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	return system("ip link set lo up");
+}
+
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void run(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+
+	va_start(args, format);
+	int length = vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	assert_in_range(length, 1, sizeof(command) - 1);
+	int status = system(command);
+	if (status)
+		fail_msg("status %d of: %s", status, command);
+}
+
+/* What a command prints, in a static buffer. */
+static const char *output_of(const char *command)
+{
+	static char text[65536];
+	FILE *pipe = popen(command, "re");
+
+	assert_non_null(pipe);
+	size_t size = fread(text, 1, sizeof(text) - 1, pipe);
+	text[size] = '\0';
+	assert_int_equal(pclose(pipe), 0);
+	return text;
+}
+
+static void assert_output(const char *command, const char *part)
+{
+	const char *text = output_of(command);
+
+	if (!strstr(text, part))
+		fail_msg("%s: no \"%s\" in\n%s", command, part, text);
+}
+
+static void assert_no_output(const char *command, const char *part)
+{
+	const char *text = output_of(command);
+
+	if (strstr(text, part))
+		fail_msg("%s: \"%s\" in\n%s", command, part, text);
+}
+
+static int ifindex_of(const char *name)
+{
+	int ifindex = (int)if_nametoindex(name);
+
+	if (!ifindex)
+		fail_msg("there is no interface %s", name);
+	return ifindex;
+}
+
+/* A process in a network namespace of its own, as a container is; both last until container_stop(). */
+struct container {
+	pid_t pid;
+	int hold; /* it ends when this is closed */
+};
+
+static inline struct container container_start(void)
+{
+	int hold[2], ready[2];
+	char byte;
+
+	assert_int_equal(pipe(hold), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		close(hold[1]);
+		if (unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(hold[0], &byte, 1) != 0);
+	}
+	close(hold[0]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return (struct container){.pid = pid, .hold = hold[1]};
+}
+
+static inline void container_stop(struct container *container)
+{
+	int status;
+
+	close(container->hold);
+	assert_int_equal(waitpid(container->pid, &status, 0), container->pid);
+	assert_int_equal(status, 0);
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/api.h"
+#include "agent/run_dir.h"
+#include "lib/http.h"
+
+#define BIG (4 << 20)
+
+static char directory[] = "/tmp/skep-api-XXXXXX";
+static char socket_path[64];
+
+static struct {
+	struct loop *loop;
+	struct http *http;
+	struct api *api;
+	size_t pending;
+	size_t answered; /* paths that were asked for their answer */
+	long status;	 /* of the last answer */
+	char *body;
+} test;
+
+static int answer_limit(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)error;
+	assert_ptr_equal(context, &test);
+	test.answered++;
+	*body = json_pack("{s:I}", "limit", (json_int_t)query->limit);
+	return 0;
+}
+
+static int answer_big(void *context, const struct api_query *query, json_t **body,
+		      struct skep_error *error)
+{
+	char *text = malloc(BIG);
+
+	(void)context;
+	(void)query;
+	(void)error;
+	memset(text, 'a', BIG);
+	*body = json_pack("s%", text, (size_t)BIG);
+	free(text);
+	return 0;
+}
+
+static int answer_error(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)context;
+	(void)query;
+	(void)body;
+	return error_set(error, -EPROTO, "what \"failed\" \xff");
+}
+
+static int answer_later(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)context;
+	(void)query;
+	(void)body;
+	return error_set(error, -EAGAIN, "no model yet");
+}
+
+static const struct api_path paths[] = {
+	{"/v1/limit", answer_limit},
+	{"/v1/big", answer_big},
+	{"/v1/error", answer_error},
+	{"/v1/later", answer_later},
+};
+
+static int setup(void **state)
+{
+	struct skep_error error;
+
+	(void)state;
+	memset(&test, 0, sizeof(test));
+	test.loop = loop_new();
+	assert_non_null(test.loop);
+	assert_int_equal(http_open(&test.http, test.loop, &error), 0);
+	assert_int_equal(api_open(&test.api, test.loop, socket_path, paths,
+				  sizeof(paths) / sizeof(*paths), &test, &error),
+			 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	http_close(test.http);
+	api_close(test.api);
+	loop_free(test.loop);
+	free(test.body);
+	return 0;
+}
+
+static void done(void *context, const struct http_answer *answer)
+{
+	(void)context;
+	if (!answer->status)
+		print_error("%s\n", answer->error);
+	test.status = answer->status;
+	free(test.body);
+	test.body = answer->body ? strdup(answer->body) : NULL;
+	if (!--test.pending)
+		loop_stop(test.loop);
+}
+
+static void start(const char *method, const char *path, const char *body)
+{
+	char url[128];
+	struct http_query query = {
+		.url = url,
+		.method = method,
+		.unix_socket = socket_path,
+		.body = body,
+		.limit = 2 * BIG,
+		.timeout_ms = 10000,
+		.done = done,
+	};
+	struct http_request *request;
+	struct skep_error error;
+
+	snprintf(url, sizeof(url), "http://skep%s", path);
+	assert_int_equal(http_start(test.http, &query, &request, &error), 0);
+	test.pending++;
+}
+
+static void expect(const char *method, const char *path, long status, const char *body)
+{
+	start(method, path, NULL);
+	assert_int_equal(loop_run(test.loop), 0);
+	assert_int_equal(test.status, status);
+	if (body)
+		assert_string_equal(test.body, body);
+}
+
+static void a_path_answers_its_json(void **state)
+{
+	(void)state;
+	expect("GET", "/v1/limit", 200, "{\"limit\":0}");
+	expect("GET", "/v1/limit?limit=17", 200, "{\"limit\":17}");
+}
+
+static void a_bad_limit_is_refused(void **state)
+{
+	static const char *const limits[] = {"0", "-1", "x", "", "1x", "1000001", "99999999999"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/v1/limit?limit=%s", limits[i]);
+		expect("GET", path, 400, "{\"error\":\"limit is not a number from 1 to 1000000\"}");
+	}
+	assert_int_equal(test.answered, 0);
+}
+
+static void an_unknown_path_is_not_found(void **state)
+{
+	(void)state;
+	expect("GET", "/", 404, "{\"error\":\"there is no such path\"}");
+	expect("GET", "/v1/limits", 404, "{\"error\":\"there is no such path\"}");
+}
+
+static void other_methods_than_get_are_refused(void **state)
+{
+	(void)state;
+	expect("DELETE", "/v1/limit", 405, "{\"error\":\"this API answers GET only\"}");
+	start("POST", "/v1/limit", "{\"a\":1}");
+	assert_int_equal(loop_run(test.loop), 0);
+	assert_int_equal(test.status, 405);
+	assert_int_equal(test.answered, 0);
+}
+
+static void errors_come_as_one_line_of_json(void **state)
+{
+	(void)state;
+	expect("GET", "/v1/error", 500, "{\"error\":\"what \\\"failed\\\" ?\"}");
+	expect("GET", "/v1/later", 503, "{\"error\":\"no model yet\"}");
+}
+
+static void a_long_answer_arrives_whole(void **state)
+{
+	(void)state;
+	expect("GET", "/v1/big", 200, NULL);
+	assert_int_equal(strlen(test.body), BIG + 2);
+}
+
+static void many_ask_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		start("GET", "/v1/limit", NULL);
+	assert_int_equal(loop_run(test.loop), 0);
+	assert_int_equal(test.answered, 50);
+	assert_int_equal(test.status, 200);
+}
+
+static void the_socket_is_for_owner_and_group(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(stat(socket_path, &status), 0);
+	assert_true(S_ISSOCK(status.st_mode));
+	assert_int_equal(status.st_mode & 0777, 0660);
+}
+
+static void closing_removes_the_socket(void **state)
+{
+	(void)state;
+	api_close(test.api);
+	test.api = NULL;
+	assert_int_equal(access(socket_path, F_OK), -1);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct skep_error error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	api_close(test.api);
+	test.api = NULL;
+	strcpy(address.sun_path, socket_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	assert_int_equal(access(socket_path, F_OK), 0);
+	assert_int_equal(api_open(&test.api, test.loop, socket_path, paths, 1, &test, &error), 0);
+	expect("GET", "/v1/limit", 200, "{\"limit\":0}");
+}
+
+static void one_agent_holds_a_run_directory(void **state)
+{
+	struct skep_error error;
+	char expected[32];
+	int fd = -1, status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(run_dir_lock(directory, &fd, &error), 0);
+	child = fork();
+	if (!child) {
+		struct skep_error why;
+		int second;
+
+		snprintf(expected, sizeof(expected), "(process %d)", getppid());
+		_exit(run_dir_lock(directory, &second, &why) == -EBUSY && strstr(why.text, expected)
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	run_dir_unlock(directory, fd);
+	assert_int_equal(run_dir_lock(directory, &fd, &error), 0);
+	run_dir_unlock(directory, fd);
+}
+
+static int make_directory(void **state)
+{
+	(void)state;
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(socket_path, sizeof(socket_path), "%s/skep.sock", directory);
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	(void)state;
+	return rmdir(directory);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_path_answers_its_json),
+		TEST(a_bad_limit_is_refused),
+		TEST(an_unknown_path_is_not_found),
+		TEST(other_methods_than_get_are_refused),
+		TEST(errors_come_as_one_line_of_json),
+		TEST(a_long_answer_arrives_whole),
+		TEST(many_ask_at_once),
+		TEST(the_socket_is_for_owner_and_group),
+		TEST(closing_removes_the_socket),
+		TEST(a_stale_socket_is_replaced),
+		cmocka_unit_test(one_agent_holds_a_run_directory),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the local API answers: each path reads what its view needs and hands it over. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/parts.h"
+#include "agent/views.h"
+#include "datapath/read.h"
+
+#define DEFAULT_FLOWS 1000
+#define NS_PER_S      1000000000ULL
+
+/* What the model calls this node; Docker's id before there is a model. */
+static const char *node_id(const struct agent *agent)
+{
+	if (agent->node.self)
+		return agent->node.self->id;
+	return agent->docker ? docker_node(agent->docker)->id : "";
+}
+
+static const char *node_role(const struct agent *agent)
+{
+	const struct docker_node *docker = agent->docker ? docker_node(agent->docker) : NULL;
+
+	if (docker)
+		return !docker->active ? "none" : docker->manager ? "manager" : "worker";
+	if (!agent->node.self)
+		return "none";
+	return agent->node.self->manager ? "manager" : "worker";
+}
+
+static int answer_status(void *context, const struct api_query *query, json_t **body,
+			 struct skep_error *error)
+{
+	struct agent *agent = context;
+	uint64_t now = loop_now_ns(), verdicts[SKEP_VERDICT_COUNT];
+	struct views_status status = {
+		.pid = getpid(),
+		.uptime_s = (now - agent->started_ns) / NS_PER_S,
+		.node_id = node_id(agent),
+		.node_name = agent->node.self ? agent->node.self->name : "",
+		.role = node_role(agent),
+		.source_kind = upstream_kind(agent->upstream),
+		.uses_docker = agent->docker != NULL,
+		.docker_problem = agent->docker ? docker_problem(agent->docker) : NULL,
+		.model = agent->model,
+		.model_age_s = (now - agent->model_ns) / NS_PER_S,
+		.feed_port = agent->config->feed_port,
+		.node = &agent->node.datapath,
+		.net = &agent->node.net,
+		.tunnel_port = agent->config->tunnel_port,
+		.datapath_problem = *agent->problem ? agent->problem : NULL,
+		.applied_count = agent->applied_count,
+		.applied_last_ms = agent->applied_last_ms,
+		.applied = agent->applied,
+		.verdicts = verdicts,
+	};
+	size_t size;
+	int err;
+
+	(void)query;
+	if (agent->model && !*agent->version)
+		free(agent_model_text(agent, &size));
+	status.model_version = *agent->version ? agent->version : NULL;
+	upstream_status(agent->upstream, &status.source);
+	status.has_feed = upstream_feed(agent->upstream, &status.feed_problem);
+	err = snapshot_memory(agent->config->bpffs, &status.memory_bytes, error);
+	if (!err)
+		err = maps_verdicts(agent->config->bpffs, verdicts, error);
+	if (err)
+		return err;
+	*body = views_status(&status);
+	return 0;
+}
+
+static int answer_nodes(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	struct agent *agent = context;
+	struct snapshot snapshot;
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	(void)query;
+	if (err)
+		return err;
+	*body = views_nodes(agent->model, &snapshot, agent->node.self);
+	snapshot_free(&snapshot);
+	return 0;
+}
+
+static int answer_services(void *context, const struct api_query *query, json_t **body,
+			   struct skep_error *error)
+{
+	struct agent *agent = context;
+	struct snapshot snapshot;
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	(void)query;
+	if (err)
+		return err;
+	*body = views_services(agent->model, &snapshot);
+	snapshot_free(&snapshot);
+	return 0;
+}
+
+static int answer_tasks(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	struct agent *agent = context;
+	struct snapshot snapshot;
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	(void)query;
+	if (err)
+		return err;
+	*body = views_tasks(agent->model, &snapshot, agent->node.self, &agent->node.datapath,
+			    &agent->node.net);
+	snapshot_free(&snapshot);
+	return 0;
+}
+
+static int answer_flows(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	struct agent *agent = context;
+	struct snapshot_flow *flows = NULL;
+	struct snapshot snapshot;
+	size_t n;
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	if (err)
+		return err;
+	err = snapshot_read_flows(agent->config->bpffs, query->limit ? query->limit : DEFAULT_FLOWS,
+				  &flows, &n, error);
+	if (!err)
+		*body = views_flows(flows, n, agent->model, &snapshot, loop_now_ns());
+	free(flows);
+	snapshot_free(&snapshot);
+	return err;
+}
+
+static int no_model(struct agent *agent, struct skep_error *error)
+{
+	struct source_status status;
+
+	upstream_status(agent->upstream, &status);
+	return error_set(error, -EAGAIN, "there is no model yet: %s", status.text);
+}
+
+static int answer_model(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	(void)query;
+	if (!agent->model)
+		return no_model(agent, error);
+	*body = model_to_json(agent->model);
+	return 0;
+}
+
+struct lines {
+	json_t *array;
+	bool failed;
+};
+
+static void collect_line(void *context, const char *line)
+{
+	struct lines *lines = context;
+
+	if (json_array_append_new(lines->array, json_string(line)))
+		lines->failed = true;
+}
+
+static int answer_verify(void *context, const struct api_query *query, json_t **body,
+			 struct skep_error *error)
+{
+	struct agent *agent = context;
+	struct lines lines = {.array = json_array()};
+	size_t differences = 0;
+	int err;
+
+	(void)query;
+	/* What is only waiting for its millisecond is no difference. */
+	agent_work_now(agent);
+	if (!agent->model || !agent->node.known) {
+		err = no_model(agent, error);
+		goto cleanup;
+	}
+	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath, collect_line,
+			      &lines, &differences, error);
+	if (err)
+		goto cleanup;
+	if (!lines.failed) {
+		*body = views_verify(differences, lines.array);
+		return 0;
+	}
+	err = error_errno(error, -ENOMEM, "cannot list the differences");
+cleanup:
+	json_decref(lines.array);
+	return err;
+}
+
+static const struct api_path paths[] = {
+	{"/v1/status", answer_status},	   {"/v1/nodes", answer_nodes},
+	{"/v1/services", answer_services}, {"/v1/tasks", answer_tasks},
+	{"/v1/flows", answer_flows},	   {"/v1/model", answer_model},
+	{"/v1/verify", answer_verify},
+};
+
+int agent_answers_open(struct agent *agent, struct skep_error *error)
+{
+	char path[CONFIG_PATH_SIZE + sizeof(CONFIG_SOCKET) + 1];
+
+	snprintf(path, sizeof(path), "%s/%s", agent->config->run_dir, CONFIG_SOCKET);
+	return api_open(&agent->api, agent->loop, path, paths, sizeof(paths) / sizeof(*paths),
+			agent, error);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/api.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/json.h"
+#include "lib/log.h"
+
+/* Whoever may open the socket is trusted, but must not use up the agent's descriptors by mistake.
+ */
+#define CONNECTIONS_MAX	     64U
+#define CONNECTION_TIMEOUT_S 30U
+
+/* The most that ?limit= may ask for. */
+#define LIMIT_MAX 1000000UL
+
+struct api {
+	struct loop *loop;
+	struct MHD_Daemon *daemon;
+	struct loop_watch watch; /* the daemon's own epoll set */
+	struct loop_timer timer;
+	const struct api_path *paths;
+	size_t n_paths;
+	void *context;
+	int fd;
+	char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+};
+
+static void api_run(struct api *api)
+{
+	MHD_UNSIGNED_LONG_LONG delay_ms;
+
+	MHD_run(api->daemon);
+	if (MHD_get_timeout(api->daemon, &delay_ms) == MHD_YES)
+		loop_arm(api->loop, &api->timer, delay_ms);
+	else
+		loop_disarm(api->loop, &api->timer);
+}
+
+static void api_ready(struct loop_watch *watch, uint32_t events)
+{
+	(void)events;
+	api_run(container_of(watch, struct api, watch));
+}
+
+static void api_expired(struct loop_timer *timer)
+{
+	api_run(container_of(timer, struct api, timer));
+}
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status, json_t *body)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct MHD_Response *response;
+	enum MHD_Result result = MHD_NO;
+
+	json_decref(body);
+	if (!text)
+		return MHD_NO;
+	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json") ==
+		    MHD_YES &&
+	    (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
+	     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET") == MHD_YES))
+		result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int status,
+			      const char *why)
+{
+	return respond(connection, status, json_pack("{s:o}", "error", json_from_text(why)));
+}
+
+static bool parse_limit(const char *text, size_t *limit)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || text[digits] || digits > 9)
+		return false;
+	*limit = strtoul(text, NULL, 10);
+	return *limit > 0 && *limit <= LIMIT_MAX;
+}
+
+static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
+			      const struct api_path *path)
+{
+	const char *limit = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit");
+	struct api_query query = {0};
+	struct skep_error error;
+	json_t *body = NULL;
+	int err;
+
+	if (limit && !parse_limit(limit, &query.limit))
+		return refuse(connection, MHD_HTTP_BAD_REQUEST,
+			      "limit is not a number from 1 to 1000000");
+	err = path->answer(api->context, &query, &body, &error);
+	if (!err && !body)
+		err = error_errno(&error, -ENOMEM, "cannot answer %s", path->path);
+	if (!err)
+		return respond(connection, MHD_HTTP_OK, body);
+	return refuse(connection,
+		      err == -ENOENT   ? MHD_HTTP_NOT_FOUND
+		      : err == -EAGAIN ? MHD_HTTP_SERVICE_UNAVAILABLE
+				       : MHD_HTTP_INTERNAL_SERVER_ERROR,
+		      error.text);
+}
+
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
+			      const char *method, const char *version, const char *upload_data,
+			      size_t *upload_size, void **state)
+{
+	struct api *api = context;
+
+	(void)version;
+	(void)upload_data;
+	/* libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
+	 */
+	if (!*state) {
+		*state = api;
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	for (size_t i = 0; i < api->n_paths; i++) {
+		if (strcmp(url, api->paths[i].path))
+			continue;
+		if (strcmp(method, MHD_HTTP_METHOD_GET))
+			return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+				      "this API answers GET only");
+		return answer(api, connection, &api->paths[i]);
+	}
+	return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such path");
+}
+
+static void log_from_daemon(void *context, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
+
+static void log_from_daemon(void *context, const char *format, va_list arguments)
+{
+	char line[256];
+
+	(void)context;
+	vsnprintf(line, sizeof(line), format, arguments);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("local API: %s", line);
+}
+
+static int listen_on(struct api *api, const char *path, struct skep_error *error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int err;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return error_set(error, -ENAMETOOLONG, "the path %s is too long for a socket",
+				 path);
+	strcpy(address.sun_path, path);
+	if (unlink(path) && errno != ENOENT)
+		return error_errno(error, -errno, "cannot replace the socket %s", path);
+	api->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (api->fd < 0)
+		return error_errno(error, -errno, "cannot open a socket for %s", path);
+	/* Of this mode from its first moment on. */
+	mask = umask(0117);
+	err = bind(api->fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	umask(mask);
+	if (err)
+		return error_errno(error, err, "cannot bind the socket %s", path);
+	strcpy(api->socket_path, path);
+	if (listen(api->fd, 64))
+		return error_errno(error, -errno, "cannot listen on %s", path);
+	return 0;
+}
+
+static int start_daemon(struct api *api, struct skep_error *error)
+{
+	const union MHD_DaemonInfo *info;
+	int err;
+
+	api->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, api,
+		MHD_OPTION_EXTERNAL_LOGGER, log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET,
+		api->fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_END);
+	if (!api->daemon)
+		return error_set(error, -EIO, "cannot start the local API's server on %s",
+				 api->socket_path);
+	info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return error_set(error, -EIO, "libmicrohttpd has no epoll here");
+	api->watch.fd = info->epoll_fd;
+	err = loop_add(api->loop, &api->watch, EPOLLIN);
+	if (err)
+		return error_errno(error, err, "cannot watch the local API's socket");
+	api_run(api);
+	return 0;
+}
+
+int api_open(struct api **result, struct loop *loop, const char *socket_path,
+	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int err;
+
+	if (!api)
+		return error_errno(error, -ENOMEM, "cannot serve the local API");
+	api->loop = loop;
+	api->paths = paths;
+	api->n_paths = n_paths;
+	api->context = context;
+	api->fd = -1;
+	api->watch.fd = -1;
+	api->watch.ready = api_ready;
+	api->timer.expired = api_expired;
+	err = listen_on(api, socket_path, error);
+	if (!err)
+		err = start_daemon(api, error);
+	if (err) {
+		api_close(api);
+		return err;
+	}
+	*result = api;
+	return 0;
+}
+
+void api_close(struct api *api)
+{
+	if (!api)
+		return;
+	loop_disarm(api->loop, &api->timer);
+	if (api->watch.fd >= 0)
+		loop_remove(api->loop, &api->watch);
+	if (api->daemon) {
+		/* Closes its listening socket, too. */
+		MHD_stop_daemon(api->daemon);
+		api->fd = -1;
+	}
+	if (api->fd >= 0)
+		close(api->fd);
+	if (*api->socket_path)
+		unlink(api->socket_path);
+	free(api);
+}

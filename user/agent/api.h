@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The local API's server: HTTP on a unix socket (mode 0660), GET only, JSON answers
+ * (docs/design.md, "The local API"). Answers are made in the loop's thread, whole, when they are
+ * asked for.
+ */
+#ifndef SKEP_AGENT_API_H
+#define SKEP_AGENT_API_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "lib/error.h"
+#include "lib/loop.h"
+
+struct api_query {
+	size_t limit; /* of ?limit=N; 0: not given */
+};
+
+struct api_path {
+	const char *path;
+	/* 0 and *body (taken), or a negative errno with a line: -ENOENT is answered with 404,
+	 * -EAGAIN with 503, others with 500. */
+	int (*answer)(void *context, const struct api_query *query, json_t **body,
+		      struct skep_error *error);
+};
+
+struct api;
+
+/* A socket that an earlier agent left is replaced: whoever calls holds the run directory. paths
+ * must stay. */
+int api_open(struct api **api, struct loop *loop, const char *socket_path,
+	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error);
+void api_close(struct api *api); /* removes the socket; NULL is fine */
+
+#endif

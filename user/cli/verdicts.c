@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/verdicts.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+
+#include "cli/rows.h"
+#include "datapath/read.h"
+
+/* In the order in which they are shown. */
+static const struct {
+	enum skep_verdict verdict;
+	bool trouble; /* somebody's packet did not get where it should */
+	const char *meaning;
+} verdicts[] = {
+	{SKEP_DROP_ERROR, true,
+	 "dropped: a kernel helper failed (memory short, packet not writable)"},
+	{SKEP_DROP_NO_ROUTE, true, "dropped: this host has no route to the client; see ip route"},
+	{SKEP_DROP_NOT_A_NODE, true,
+	 "dropped: tunnel frames from an address that is no node's; see skep nodes"},
+	{SKEP_DROP_BAD_FRAME, true,
+	 "dropped: tunnel frames that are not as skep makes them; does another program use the "
+	 "port?"},
+	{SKEP_DROP_NO_TASK, true,
+	 "dropped: for a task that is not on this node, and nobody to tell"},
+	{SKEP_DROP_COLLISION, true,
+	 "dropped: no source port was free, or another flow has the tuple"},
+	{SKEP_DROP_TTL, true, "dropped: time to live used up; is there a routing loop?"},
+	{SKEP_ANSWER_NO_TASK_RST, true,
+	 "connections refused: the service has no serving task; see skep services"},
+	{SKEP_ANSWER_NO_TASK_ICMP, true,
+	 "UDP answered port unreachable: the service has no serving task; see skep services"},
+	{SKEP_ANSWER_TASK_GONE_RST, true, "connections reset: the task that they had is gone"},
+	{SKEP_SECOND_CHANCE, false,
+	 "balanced anew here, as the task they came for is not on this node"},
+	{SKEP_SOURCE_PORT_CHANGED, false,
+	 "flows given another source port, as the task has theirs from another frontend"},
+	{SKEP_PASS_NO_FLOW, false,
+	 "left to the stack: TCP of no known flow (older than skep, or stray)"},
+	{SKEP_PASS_FRAGMENT, false, "left to the stack: IPv4 fragments"},
+	{SKEP_PASS_IP_OPTIONS, false, "left to the stack: IPv4 with options"},
+	{SKEP_PASS_PROTOCOL, false, "left to the stack: neither TCP nor UDP"},
+	{SKEP_PASS_MALFORMED, false, "left to the stack: shorter than their headers say"},
+	{SKEP_PASS_NOT_IPV4, false, "left to the stack: not IPv4 (ARP, IPv6)"},
+	{SKEP_PASS_NO_FRONTEND, false, "left to the stack: not for a published port"},
+	{SKEP_PASS_NOT_FROM_TASK, false, "left to the stack: containers' own traffic"},
+};
+
+_Static_assert(sizeof(verdicts) / sizeof(*verdicts) == SKEP_VERDICT_COUNT,
+	       "every verdict is explained");
+
+void verdicts_print(const json_t *counters, FILE *out)
+{
+	for (size_t i = 0; i < SKEP_VERDICT_COUNT; i++) {
+		const char *name = maps_verdict_name(verdicts[i].verdict);
+		uint64_t packets = row_number(counters, name);
+
+		if (packets)
+			fprintf(out, "%c %-20s %12" PRIu64 "  %s\n",
+				verdicts[i].trouble ? '!' : ' ', name, packets,
+				verdicts[i].meaning);
+	}
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One service from its JSON. */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/build.h"
+#include "model/check.h"
+#include "model/fields.h"
+
+#define LABEL_KEY_MAX	1024
+#define LABEL_VALUE_MAX 65536
+
+static int compare_labels(const void *a, const void *b)
+{
+	const struct model_label *first = a, *second = b;
+
+	return strcmp(first->key, second->key);
+}
+
+/* Docker takes any text as a label, so only its size is bounded. */
+static int read_labels(struct build *build, const struct where *up, const json_t *object,
+		       struct model_service *item)
+{
+	const struct where where = {up, "labels", NO_INDEX};
+	char quoted[QUOTE_SIZE];
+	const char *key, *text;
+	json_t *value;
+	int err;
+
+	if (!object)
+		return 0;
+	if (!json_is_object(object))
+		return check_fail(&where, build->error, "must be an object of strings");
+	if (json_object_size(object) > MODEL_MAX_LABELS)
+		return check_fail(&where, build->error, "has %zu entries, more than %d",
+				  json_object_size(object), MODEL_MAX_LABELS);
+	item->labels = arena_array(build->arena, json_object_size(object), sizeof(*item->labels));
+	if (!item->labels)
+		return fields_short_of_memory(build);
+
+	json_object_foreach ((json_t *)object, key, value) {
+		struct model_label *label = &item->labels[item->n_labels];
+		size_t length = strlen(key);
+		const struct where entry = {&where, check_quote(key, length, quoted), NO_INDEX};
+
+		if (length == 0 || length > LABEL_KEY_MAX)
+			return check_fail(&entry, build->error, "the key must have 1 to %d bytes",
+					  LABEL_KEY_MAX);
+		err = check_text(&entry, value, &text, build->error);
+		if (err)
+			return err;
+		if (json_string_length(value) > LABEL_VALUE_MAX)
+			return check_fail(&entry, build->error, "has %zu bytes, more than %d",
+					  json_string_length(value), LABEL_VALUE_MAX);
+		label->key = arena_string(build->arena, key, length);
+		label->value = arena_string(build->arena, text, json_string_length(value));
+		if (!label->key || !label->value)
+			return fields_short_of_memory(build);
+		item->n_labels++;
+	}
+	if (item->n_labels)
+		qsort(item->labels, item->n_labels, sizeof(*item->labels), compare_labels);
+	return 0;
+}
+
+static int read_port(struct build *build, const struct where *where, const json_t *value,
+		     struct model_port *port)
+{
+	enum {
+		PUBLISHED,
+		TARGET,
+		PROTOCOL,
+		COUNT
+	};
+	static const char *const names[] = {"published", "target", "protocol"};
+	const struct where protocol = {where, names[PROTOCOL], NO_INDEX};
+	char quoted[QUOTE_SIZE];
+	json_t *fields[COUNT];
+	const char *text;
+	int err = check_object(where, value, names, fields, COUNT, build->error);
+
+	for (size_t i = 0; !err && i < COUNT; i++)
+		err = check_required(where, fields[i], names[i], build->error);
+	if (!err)
+		err = check_port(&(struct where){where, names[PUBLISHED], NO_INDEX},
+				 fields[PUBLISHED], &port->published, build->error);
+	if (!err)
+		err = check_port(&(struct where){where, names[TARGET], NO_INDEX}, fields[TARGET],
+				 &port->target, build->error);
+	if (!err)
+		err = check_text(&protocol, fields[PROTOCOL], &text, build->error);
+	if (err)
+		return err;
+	if (strcmp(text, "tcp") == 0)
+		port->protocol = IPPROTO_TCP;
+	else if (strcmp(text, "udp") == 0)
+		port->protocol = IPPROTO_UDP;
+	else
+		return check_fail(&protocol, build->error, "must be \"tcp\" or \"udp\", not %s",
+				  check_quote(text, strlen(text), quoted));
+	return 0;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	const struct model_port *first = a, *second = b;
+
+	if (first->published != second->published)
+		return first->published < second->published ? -1 : 1;
+	return first->protocol - second->protocol;
+}
+
+static int read_ports(struct build *build, const struct where *up, const json_t *array,
+		      struct model_service *item)
+{
+	int err = fields_array(build, up, "ports", array, MODEL_MAX_PORTS, sizeof(*item->ports),
+			       &item->ports, &item->n_ports);
+
+	for (size_t i = 0; !err && i < item->n_ports; i++) {
+		err = read_port(build, &(struct where){up, "ports", i}, json_array_get(array, i),
+				&item->ports[i]);
+		if (!err)
+			err = build_claim_port(build, up->index, i, &item->ports[i]);
+	}
+	if (err)
+		return err;
+	if (item->n_ports)
+		qsort(item->ports, item->n_ports, sizeof(*item->ports), compare_ports);
+	return 0;
+}
+
+int build_service(struct build *build, const json_t *element, size_t index,
+		  struct model_service *item)
+{
+	enum {
+		ID,
+		NAME,
+		LABELS,
+		PORTS,
+		VIPS,
+		COUNT
+	};
+	static const char *const names[] = {"id", "name", "labels", "ports", "vips"};
+	const struct where where = {NULL, build_kind_names[BUILD_SERVICES], index};
+	json_t *fields[COUNT];
+	int err = check_object(&where, element, names, fields, COUNT, build->error);
+
+	if (err)
+		return err;
+	err = fields_id_and_name(build, &where, fields[ID], fields[NAME], &item->id, &item->name);
+	if (!err)
+		err = read_labels(build, &where, fields[LABELS], item);
+	if (!err)
+		err = read_ports(build, &where, fields[PORTS], item);
+	if (!err)
+		err = fields_attachments(build, &where, "vips", fields[VIPS], &item->vips,
+					 &item->n_vips);
+	if (!err)
+		fields_sort_attachments(item->vips, item->n_vips);
+	return err;
+}
