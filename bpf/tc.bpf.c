@@ -38,8 +38,10 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 	int failed = packet->flow.protocol == IPPROTO_TCP ? answer_rst(skb, packet)
 							  : answer_port_unreachable(skb, packet);
 
+	if (failed)
+		return drop(SKEP_DROP_NO_TASK);
 	count_verdict(verdict);
-	return failed ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 SEC("tc")

@@ -109,18 +109,18 @@ agents() {
 		must agent_start "$node" $flags
 	done
 	for node in "${NODES[@]}"; do must within 20 agent_ready "$node"; done
-	must within 10 mesh_has 4
+	must within 10 mesh_has 4 exactly
 }
 
-# Through each node, exactly N tasks answer, each as often as the others.
+# Through each node N tasks answer. Without other load each as often as the others: "exactly".
 mesh_has() {
 	local n=$1 node output
 	for node in "${NODES[@]}"; do
-		output=$(client_run hits "$(node_address "$node"):8080" $((2 * n))) || return 1
-		[ "$(grep -c '^task .* 2$' <<<"$output")" -eq "$n" ] || {
+		output=$(client_run hits "$(node_address "$node"):8080" $((4 * n))) || return 1
+		if [ "$(grep -c "^task .*${2:+ 4}$" <<<"$output")" -ne "$n" ]; then
 			printf '%s\n' "$node: $output"
 			return 1
-		}
+		fi
 	done
 }
 
@@ -139,26 +139,40 @@ after() {
 }
 
 maps() {
-	step "bpftool map dump pinned $RUN_DIR/bpf/n1/tasks: where n1 sends what it gives to a task (the first of them)"
-	bpftool map dump pinned "$RUN_DIR/bpf/n1/tasks" | jq -c '.[0] // .' | say
-	step "skep services, skep tasks, on n1"
+	step "the maps are pinned in $RUN_DIR/bpf/n1; bpftool map dump pinned …"
+	echo "service_names: $(bpftool map dump pinned "$RUN_DIR/bpf/n1/service_names" | jq -c .)" | say
+	echo "tasks, the first of them:" | say
+	bpftool map dump pinned "$RUN_DIR/bpf/n1/tasks" | jq -c '.[0]' | say
+	step "skep services, skep tasks on n1, skep flows on n2"
 	skep n1 services | say
 	skep n1 tasks | say
+	skep n2 flows | sed 4q | say
+}
+
+# On each node new connections are given to N tasks.
+rings_have() {
+	local node
+	for node in "${NODES[@]}"; do
+		is "$1" eval "skep $node services --json | jq '.[] | select(.name == \"web\") | .ring'" || return 1
+	done
 }
 
 follow() {
-	local n start result
+	local n start took result
 	must load_start demo --rate 100 192.0.2.1:8080 192.0.2.2:8080 192.0.2.3:8080
 	for n in 6 2; do
 		step "scale to $n, while 100 requests a second go on"
 		if [ "$SOURCE" = swarm ]; then scale_swarm $n; else must scale web $n; fi
 		start=$(date +%s%N)
-		must within 10 mesh_has $n
+		must within 10 rings_have $n
+		took=$(seconds_since "$start")
+		must mesh_has $n
 		must verified "${NODES[@]}"
-		echo "through each node $n tasks answer, $(seconds_since "$start") after the change was done" | say
+		echo "done; $took later all nodes had followed: $n tasks answer through each" | say
 	done
 	result=$(load_stop demo) || { say <<<"$result" && bail_out "requests failed while the service was scaled"; }
 	say <<<"${result%%$'\n'*}"
+	must mesh_has $n exactly
 }
 
 try_this() {

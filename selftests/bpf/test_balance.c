@@ -145,7 +145,7 @@ static void a_flow_is_written_down(void **state)
 	assert_int_equal(flow.service_id, WEB);
 	assert_int_equal(ntohs(flow.target_port), 80);
 	assert_int_equal(flow.state, SKEP_FLOW_SYN);
-	assert_int_equal(flow.pad, 0);
+	assert_int_equal(flow.source_port, 0);
 	assert_true(flow.last_seen_ns > 0);
 }
 

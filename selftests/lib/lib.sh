@@ -209,7 +209,7 @@ show_logs() {
 		[ -s "$log" ] || continue
 		diag "--- the end of ${log##*/}"
 		# dockerd says so many times on a kernel without IPVS
-		grep -v 'kernel parameter net.ipv4.vs' "$log" | tail -n "${LOG_LINES:-15}" | cut -c 1-300 | sed 's/^/#   /'
+		grep -av -e 'kernel parameter net.ipv4.vs' -e 'msg="loading plugin' "$log" | tail -n "${LOG_LINES:-15}" | cut -c 1-300 | sed 's/^/#   /'
 	done
 }
 

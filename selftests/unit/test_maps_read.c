@@ -136,13 +136,18 @@ static void put_task(int tasks, const char *text, const char *node, __u32 ifinde
 static void fill(void)
 {
 	static const char *const ring_tasks[] = {"10.0.0.6", "10.0.0.7", "10.0.0.6"};
-	int names = make_map("service_names", BPF_MAP_TYPE_HASH, 4, 96, 16, 0);
-	int services = make_map("services", BPF_MAP_TYPE_HASH, 20, 8, 64, 0);
-	int tasks = make_map("tasks", BPF_MAP_TYPE_HASH, 16, 32, 64, 0);
-	int flows = make_map("flows", BPF_MAP_TYPE_LRU_HASH, 40, 32, 4 * N_FLOWS, 0);
-	int service_counters =
-		make_map("service_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 24, 100000, 0);
-	int task_counters = make_map("task_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 24, 64, 0);
+	int names = make_map("service_names", BPF_MAP_TYPE_HASH, 4,
+			     sizeof(struct skep_service_name), 16, 0);
+	int services = make_map("services", BPF_MAP_TYPE_HASH, sizeof(struct skep_frontend),
+				sizeof(struct skep_service), 64, 0);
+	int tasks = make_map("tasks", BPF_MAP_TYPE_HASH, sizeof(struct skep_addr),
+			     sizeof(struct skep_task), 64, 0);
+	int flows = make_map("flows", BPF_MAP_TYPE_LRU_HASH, sizeof(struct skep_flow_key),
+			     sizeof(struct skep_flow), 4 * N_FLOWS, 0);
+	int service_counters = make_map("service_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4,
+					sizeof(struct skep_counter), 100000, 0);
+	int task_counters = make_map("task_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4,
+				     sizeof(struct skep_counter), 64, 0);
 	int verdicts = make_map("verdicts", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, SKEP_VERDICT_COUNT, 0);
 	int ring = make_ring(ring_tasks, 3, 9), broken = make_ring(ring_tasks, 3, 4);
 	int rings, devices;
@@ -185,7 +190,8 @@ static void fill(void)
 		put(devices, &key, &(struct bpf_devmap_val){.ifindex = 1});
 
 	/* Another version's layout. */
-	close(make_map("nodes", BPF_MAP_TYPE_HASH, 16, 8, 16, 0));
+	close(make_map("nodes", BPF_MAP_TYPE_HASH, sizeof(struct skep_addr),
+		       2 * sizeof(struct skep_node), 16, 0));
 	close(names);
 	close(services);
 	close(tasks);

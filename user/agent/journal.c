@@ -32,7 +32,8 @@ static const char *more(const struct names *names)
 static void log_names(const char *what, const struct names *names, size_t total)
 {
 	if (names->n)
-		log_info("%zu %s: %s%s (now %zu)", names->n, what, names->text, more(names), total);
+		log_info("%s: %s%s (%zu, now %zu)", what, names->text, more(names), names->n,
+			 total);
 }
 
 static void compare_services(const struct model *before, const struct model *after)

@@ -302,11 +302,11 @@ static void log_state(struct upstream *upstream, const struct source_status *sta
 	}
 	if (status->state == upstream->logged)
 		return;
+	/* Each source tells what went wrong itself, in its own words. */
 	if (status->state == SOURCE_CURRENT)
 		log_info("source %s is current: %s", kind, status->text);
 	else
-		log_warning("source %s is %s, the last model stays in force: %s", kind,
-			    status->state == SOURCE_STALE ? "stale" : "not ready", status->text);
+		log_warning("source %s is stale: the last model stays in force", kind);
 	upstream->logged = status->state;
 }
 

@@ -86,14 +86,19 @@ static int update_node(struct agent *agent, struct skep_error *error)
 }
 
 /*
- * Before this node knows who it is, what an earlier agent pinned is better than anything that could
- * be worked out now. The same holds against a model from disk that this node is not part of: it has
- * joined another Swarm since.
+ * Before this node knows who it is and what runs on it, what an earlier agent pinned is better than
+ * anything that could be worked out now. It is newer than the model on disk, too, if they differ:
+ * so the source gets a moment to report. And a model from disk that this node is not part of is of
+ * no use: the node has joined another Swarm since.
  */
 static bool may_apply(const struct agent *agent)
 {
-	return agent->model && agent->node.known &&
-	       !(agent->from_disk && agent->docker && !agent->node.self);
+	if (!agent->model || !agent->node.known)
+		return false;
+	if (!agent->from_disk)
+		return true;
+	return (!agent->docker || agent->node.self) &&
+	       loop_now_ns() - agent->started_ns >= DISK_PATIENCE_MS * NS_PER_MS;
 }
 
 static int apply(struct agent *agent, struct skep_error *error)

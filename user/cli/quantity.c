@@ -23,14 +23,10 @@ const char *quantity_bytes(uint64_t bytes, char buffer[QUANTITY_SIZE])
 	return buffer;
 }
 
-const char *quantity_duration(uint64_t ms, char buffer[QUANTITY_SIZE])
+const char *quantity_seconds(uint64_t s, char buffer[QUANTITY_SIZE])
 {
-	uint64_t s = ms / 1000;
-
-	if (ms < 1000)
-		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 " ms", ms);
-	else if (s < 60)
-		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 ".%" PRIu64 " s", s, ms % 1000 / 100);
+	if (s < 60)
+		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 " s", s);
 	else if (s < 3600)
 		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
 	else if (s < 86400)
@@ -39,5 +35,17 @@ const char *quantity_duration(uint64_t ms, char buffer[QUANTITY_SIZE])
 	else
 		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 " d %" PRIu64 " h", s / 86400,
 			 s % 86400 / 3600);
+	return buffer;
+}
+
+const char *quantity_duration(uint64_t ms, char buffer[QUANTITY_SIZE])
+{
+	if (ms >= 60000)
+		return quantity_seconds(ms / 1000, buffer);
+	if (ms < 1000)
+		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 " ms", ms);
+	else
+		snprintf(buffer, QUANTITY_SIZE, "%" PRIu64 ".%" PRIu64 " s", ms / 1000,
+			 ms % 1000 / 100);
 	return buffer;
 }

@@ -107,7 +107,7 @@ static void print_node(const json_t *status, FILE *out)
 	fputs("skep ", out);
 	clean_print(row_text(status, "version"), out);
 	fprintf(out, ", pid %" PRIu64 ", up %s\n", row_number(status, "pid"),
-		quantity_duration(row_number(status, "uptime_s") * 1000, uptime));
+		quantity_seconds(row_number(status, "uptime_s"), uptime));
 }
 
 static void print_sources(const json_t *status, FILE *out)
@@ -142,7 +142,7 @@ static void print_sources(const json_t *status, FILE *out)
 		" tasks; changed %s ago\n",
 		row_number(model, "nodes"), row_number(model, "networks"),
 		row_number(model, "services"), row_number(model, "tasks"),
-		quantity_duration(row_number(model, "age_s") * 1000, age));
+		quantity_seconds(row_number(model, "age_s"), age));
 }
 
 static void print_datapath(const json_t *datapath, FILE *out)
@@ -198,10 +198,6 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	print_node(status, out);
 	print_sources(status, out);
 	print_datapath(json_object_get(status, "datapath"), out);
-	fputs("\npackets that were not simply carried, since the maps were made (! somebody may "
-	      "miss "
-	      "them)\n",
-	      out);
 	verdicts_print(json_object_get(status, "verdicts"), out);
 }
 

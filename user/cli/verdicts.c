@@ -51,13 +51,20 @@ _Static_assert(sizeof(verdicts) / sizeof(*verdicts) == SKEP_VERDICT_COUNT,
 
 void verdicts_print(const json_t *counters, FILE *out)
 {
+	bool heading = false;
+
 	for (size_t i = 0; i < SKEP_VERDICT_COUNT; i++) {
 		const char *name = maps_verdict_name(verdicts[i].verdict);
 		uint64_t packets = row_number(counters, name);
 
-		if (packets)
-			fprintf(out, "%c %-20s %12" PRIu64 "  %s\n",
-				verdicts[i].trouble ? '!' : ' ', name, packets,
-				verdicts[i].meaning);
+		if (!packets)
+			continue;
+		if (!heading)
+			fputs("\npackets that were not simply carried, since the maps were made (! "
+			      "somebody may miss them)\n",
+			      out);
+		heading = true;
+		fprintf(out, "%c %-20s %12" PRIu64 "  %s\n", verdicts[i].trouble ? '!' : ' ', name,
+			packets, verdicts[i].meaning);
 	}
 }

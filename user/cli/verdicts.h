@@ -6,7 +6,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* A line for each counter that is not zero, what was lost first; nothing at all if all are zero. */
+/*
+ * A paragraph (an empty line, a heading) with a line for each counter that is not zero, what was
+ * lost first; nothing at all if all are zero.
+ */
 void verdicts_print(const json_t *verdicts, FILE *out);
 
 #endif

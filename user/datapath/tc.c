@@ -67,22 +67,6 @@ static int take_filter(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-int tc_read_filters(struct rtnl *rtnl, int ifindex, struct tc_filters filters[TC_POINTS])
-{
-	int err = 0;
-
-	for (int point = 0; !err && point < TC_POINTS; point++) {
-		struct nlmsghdr *request = rtnl_request(rtnl, RTM_GETTFILTER, 0);
-		struct tcmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
-
-		info->tcm_ifindex = ifindex;
-		info->tcm_parent = parents[point];
-		filters[point] = (struct tc_filters){0};
-		err = rtnl_dump(rtnl, request, take_filter, &filters[point]);
-	}
-	return err;
-}
-
 struct qdisc {
 	bool clsact, other;
 };
@@ -105,7 +89,8 @@ static int take_qdisc(const struct nlmsghdr *message, void *context)
 
 int tc_find_clsact(struct rtnl *rtnl, int ifindex, bool *clsact, bool *other)
 {
-	struct nlmsghdr *request = rtnl_request(rtnl, RTM_GETQDISC, 0);
+	/* Without NLM_F_ECHO the kernel tells everybody who listens to RTNLGRP_TC, but not us. */
+	struct nlmsghdr *request = rtnl_request(rtnl, RTM_GETQDISC, NLM_F_ECHO);
 	struct tcmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	struct qdisc qdisc = {0};
 	int err;
@@ -119,6 +104,30 @@ int tc_find_clsact(struct rtnl *rtnl, int ifindex, bool *clsact, bool *other)
 	/* ENOENT: there never was one. EINVAL: there was, and a placeholder of another handle took
 	 * its place. */
 	return err == -ENOENT || err == -EINVAL ? 0 : err;
+}
+
+int tc_read_filters(struct rtnl *rtnl, int ifindex, struct tc_filters filters[TC_POINTS])
+{
+	bool clsact, other;
+	int err = 0;
+
+	for (int point = 0; !err && point < TC_POINTS; point++) {
+		struct nlmsghdr *request = rtnl_request(rtnl, RTM_GETTFILTER, 0);
+		struct tcmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+
+		info->tcm_ifindex = ifindex;
+		info->tcm_parent = parents[point];
+		filters[point] = (struct tc_filters){0};
+		err = rtnl_dump(rtnl, request, take_filter, &filters[point]);
+	}
+	if (err || (!filters[TC_EGRESS].program_id && !filters[TC_EGRESS].foreign))
+		return err;
+	/* Of an ingress qdisc the kernel shows the same filters for both points. */
+	err = tc_find_clsact(rtnl, ifindex, &clsact, &other);
+	if (!err && other)
+		filters[TC_EGRESS] = (struct tc_filters){0};
+	/* Gone meanwhile: then what was read of its filters is gone as well. */
+	return err == -ENODEV ? 0 : err;
 }
 
 /* libbpf prints the kernel's word on a failed request; here the caller has the errno and makes its

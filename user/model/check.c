@@ -186,7 +186,10 @@ int check_name(const struct where *where, const json_t *value, struct arena *are
 					  "backslash",
 					  check_quote(text, length, quoted));
 	*result = arena_string(arena, text, length);
-	return *result ? 0 : error_errno(error, -ENOMEM, "cannot build the model");
+	if (*result)
+		return 0;
+	error_errno(error, -ENOMEM, "cannot build the model");
+	return -ENOMEM;
 }
 
 int check_interface(const struct where *where, const json_t *value, struct arena *arena,

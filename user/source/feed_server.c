@@ -189,7 +189,7 @@ static enum MHD_Result route(struct feed_server *server, struct feed_request *re
 	if (!info || feed_peer_check(info->tls_session, request->daemon->identity.cluster, &error))
 		return refuse(server, request, error.text);
 	if (request->body_size > MAX_REQUEST_BODY)
-		return answer_text(request, MHD_HTTP_PAYLOAD_TOO_LARGE, "the body is too large");
+		return answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
 	if (strcmp(url, "/v1/model") == 0)
 		return strcmp(method, "GET") == 0
 			       ? answer_model(server, request)
