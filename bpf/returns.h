@@ -76,8 +76,8 @@ static __always_inline int return_remember(const struct packet *packet, const st
 
 	fresh.last_seen_ns = now_ns;
 	*source_port = packet->flow.client_port;
-	if (known && !return_is_for(known, packet)) {
-		/* The tuple is another frontend's. Perhaps this flow was given a port before. */
+	if (!known || !return_is_for(known, packet)) {
+		/* The tuple is another frontend's, or was and is free by now. Perhaps this flow was given a port before. */
 		flow = bpf_map_lookup_elem(&flows, &packet->flow);
 		if (flow && flow->source_port) {
 			*source_port = key.client_port = flow->source_port;

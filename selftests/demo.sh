@@ -53,6 +53,7 @@ forget() {
 
 prepare() {
 	[ ! -e $POINTER ] || bail_out "a demo is up already: sudo selftests/demo.sh down takes it down"
+	[ -z "${MAKELEVEL:-}" ] || return 0 # make demo did the rest already
 	make --no-print-directory -C "$ROOT" deps || bail_out "make deps failed"
 	build all || bail_out "make failed"
 }

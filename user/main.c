@@ -14,13 +14,12 @@ static const struct cli_command help = {"help", "[COMMAND]", "print help, of a c
 
 static const struct cli_command *const commands[] = {
 	&cli_agent, &cli_status, &cli_nodes,  &cli_services, &cli_tasks, &cli_flows,
-	&cli_model, &cli_verify, &cli_unload, &version,	     &help,
+	&cli_model, &cli_verify, &cli_unload, &version,	     &help,	 NULL,
 };
-#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
 static const struct cli_command *find(const char *name)
 {
-	for (size_t i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; commands[i]; i++)
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
 	cli_error("no command named %s; see skep help", name);
@@ -30,7 +29,7 @@ static const struct cli_command *find(const char *name)
 static void print_all(FILE *out)
 {
 	fprintf(out, "usage: skep COMMAND [OPTION]…\n\nAn eBPF routing mesh for Docker Swarm.\n\n");
-	for (size_t i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; commands[i]; i++)
 		fprintf(out, "  %-10s%s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out, "\nskep help COMMAND tells more; so does skep(8).\n");
 }

@@ -239,6 +239,13 @@ void mesh_return_set(struct mesh *mesh, const char *task, const char *client, ui
 	map_set(mesh->programs->maps.returns, &key, value);
 }
 
+void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol)
+{
+	struct skep_return_key key = return_key(task, client, protocol);
+
+	check(!bpf_map_delete_elem(bpf_map__fd(mesh->programs->maps.returns), &key), task);
+}
+
 uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict)
 {
 	uint64_t packets;

@@ -57,8 +57,8 @@ struct mesh {
 	uint32_t run_flags;	   /* BPF_F_TEST_* of the runs to come */
 };
 
-/* bpf/linux.h of newer kernels: the skb has a checksum of all its bytes, which is checked after the
- * run. */
+/* linux/bpf.h of newer kernels, BPF_F_TEST_SKB_CHECKSUM_COMPLETE: the skb has a checksum of all its
+ * bytes, which is checked after the run. */
 #define CHECKSUM_COMPLETE (1U << 2)
 
 enum program {
@@ -115,6 +115,7 @@ bool mesh_return(struct mesh *mesh, const char *task, const char *client, uint8_
 		 struct skep_return *value);
 void mesh_return_set(struct mesh *mesh, const char *task, const char *client, uint8_t protocol,
 		     const struct skep_return *value);
+void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol);
 
 uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict);
 struct skep_counter mesh_service_counter(struct mesh *mesh, uint32_t service);

@@ -225,6 +225,8 @@ run_begin() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
+	trap 'exit 141' PIPE # whoever read our output is gone
+	trap 'exit 141' PIPE
 	trap run_exit EXIT
 	# Views of our own: this machine may have either mounted elsewhere, or not at all.
 	must mount -t cgroup2 none "$RUN_DIR/cgroup"
@@ -254,7 +256,7 @@ at_exit() {
 
 run_exit() {
 	local status=$? i
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	disown -a # their ends are not news
 	for ((i = ${#AT_EXIT[@]} - 1; i >= 0; i--)); do
 		eval "${AT_EXIT[i]}"

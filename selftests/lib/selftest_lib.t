@@ -93,3 +93,5 @@ check "a run that fails in the middle leaves nothing, and gives no plan" eval \
 	grep "^Bail out" "$RUN_DIR/log/other.log" && ! grep "^1\.\." "$RUN_DIR/log/other.log"'
 check "an interrupted run leaves nothing" interrupted INT
 check "a terminated run leaves nothing" interrupted TERM
+check "a run whose output nobody reads any more leaves nothing" eval \
+	'other_run "exec > >(true); while :; do echo x; done"; other_left_nothing'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stand-in for dockerd in the test's own loop: answers GETs on a unix socket from a table, keeps /events open. The answers that tests put in are
- * what a real Engine 20.10 said (swarm directory), or are changed from that.
+ * A stand-in for dockerd in the test's own loop: answers GETs on a unix socket from a table, keeps
+ * /events open. The answers that tests put in are what a real Engine 20.10 said (swarm directory),
+ * or are changed from that.
  */
 #ifndef SELFTESTS_UNIT_FAKE_ENGINE_H
 #define SELFTESTS_UNIT_FAKE_ENGINE_H
@@ -67,7 +68,8 @@ static inline void fake_set(struct fake_engine *engine, const char *path, int st
 
 static inline void fake_write(int fd, const char *data, size_t size)
 {
-	/* Blocking: what a test says fits into the socket's buffer, or the reader is this very loop's and then it must. */
+	/* Blocking: what a test says fits into the socket's buffer, or the reader is this very
+	 * loop's and then it must. */
 	while (size > 0) {
 		ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
 		if (n <= 0)
@@ -100,7 +102,8 @@ static inline void fake_answer(struct fake_connection *connection)
 	page->asked++;
 	connection->size = 0;
 	if (strcmp(path, "/events") == 0 && page->status == 200) {
-		static const char start[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+		static const char start[] =
+			"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
 		connection->is_stream = true;
 		fake_write(connection->watch.fd, start, strlen(start));
 		return;
@@ -154,8 +157,7 @@ static inline void fake_up(struct fake_engine *engine)
 	engine->listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	engine->listener.ready = fake_accept;
 	if (bind(engine->listener.fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    listen(engine->listener.fd, 100) ||
-	    loop_add(engine->loop, &engine->listener, EPOLLIN))
+	    listen(engine->listener.fd, 100) || loop_add(engine->loop, &engine->listener, EPOLLIN))
 		abort();
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For tests of what acts on the kernel's network: a network namespace that ends with the process, and what to fill it with.
- * Everything here fails the test, rather than return an error.
+ * For tests of what acts on the kernel's network: a network namespace that ends with the process,
+ * and what to fill it with. Everything here fails the test, rather than return an error.
  */
 #ifndef SKEP_TEST_NETWORK_H
 #define SKEP_TEST_NETWORK_H
@@ -25,22 +25,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Group setup: the process leaves the machine's network for one of its own, with lo up, and its mounts too. */
-static int network_enter(void **state)
+#include "lib/error.h"
+
+/* Group setup: the process leaves the machine's network for one of its own, with lo up, and its
+ * mounts too. */
+static inline int network_enter(void **state)
 {
 	(void)state;
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) {
 		print_error("cannot unshare: %s; this test needs root\n", strerror(errno));
 		return -1;
 	}
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
 	return system("ip link set lo up");
 }
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static inline void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void run(const char *format, ...)
+static inline void run(const char *format, ...)
 {
 	char command[512];
 	va_list args;
@@ -55,7 +58,7 @@ static void run(const char *format, ...)
 }
 
 /* What a command prints, in a static buffer. */
-static const char *output_of(const char *command)
+static inline const char *output_of(const char *command)
 {
 	static char text[65536];
 	FILE *pipe = popen(command, "re");
@@ -67,7 +70,7 @@ static const char *output_of(const char *command)
 	return text;
 }
 
-static void assert_output(const char *command, const char *part)
+static inline void assert_output(const char *command, const char *part)
 {
 	const char *text = output_of(command);
 
@@ -75,7 +78,7 @@ static void assert_output(const char *command, const char *part)
 		fail_msg("%s: no \"%s\" in\n%s", command, part, text);
 }
 
-static void assert_no_output(const char *command, const char *part)
+static inline void assert_no_output(const char *command, const char *part)
 {
 	const char *text = output_of(command);
 
@@ -83,7 +86,21 @@ static void assert_no_output(const char *command, const char *part)
 		fail_msg("%s: \"%s\" in\n%s", command, part, text);
 }
 
-static int ifindex_of(const char *name)
+static inline void assert_ok(int err, const struct skep_error *error)
+{
+	if (err)
+		fail_msg("%d: %s", err, error->text);
+}
+
+static inline void assert_error(int err, int wanted, const struct skep_error *error,
+				const char *part)
+{
+	assert_int_equal(err, wanted);
+	if (!strstr(error->text, part))
+		fail_msg("no \"%s\" in: %s", part, error->text);
+}
+
+static inline int ifindex_of(const char *name)
 {
 	int ifindex = (int)if_nametoindex(name);
 
@@ -93,8 +110,9 @@ static int ifindex_of(const char *name)
 }
 
 /*
- * A process in a network namespace of its own, as a container is. Links into it outlive container_stop() for a moment: the kernel
- * takes a namespace apart in its own time, so a test that gives their names again removes them itself.
+ * A process in a network namespace of its own, as a container is. Links into it outlive
+ * container_stop() for a moment: the kernel takes a namespace apart in its own time, so a test that
+ * gives their names again removes them itself.
  */
 static inline pid_t container_start(void)
 {
@@ -106,7 +124,8 @@ static inline pid_t container_start(void)
 	assert_true(pid >= 0);
 	if (!pid) {
 		/* It goes with the test, however that ends. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(CLONE_NEWNET) < 0 ||
+		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A directory of a test's own, removed with what is in it; and the recorded answers of an Engine. */
+/* A directory of a test's own, removed with what is in it; and the recorded answers of an Engine.
+ */
 #ifndef SELFTESTS_UNIT_SCRATCH_H
 #define SELFTESTS_UNIT_SCRATCH_H
 
@@ -41,8 +42,8 @@ static inline json_t *scratch_recorded(const char *name)
 	const char *slash = strrchr(__FILE__, '/');
 	json_error_t why;
 
-	snprintf(path, sizeof(path), "%.*sswarm/%s.json",
-		 slash ? (int)(slash - __FILE__ + 1) : 0, __FILE__, name);
+	snprintf(path, sizeof(path), "%.*sswarm/%s.json", slash ? (int)(slash - __FILE__ + 1) : 0,
+		 __FILE__, name);
 	json_t *root = json_load_file(path, 0, &why);
 	if (!root) {
 		fprintf(stderr, "%s: %s\n", path, why.text);

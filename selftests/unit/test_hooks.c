@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which programs are on which interface, and what is left when skep goes: with real filters on real links. */
+/* Which programs are on which interface, and what is left when skep goes: with real filters on real
+ * links. */
 #include "network.h"
 
 #include <bpf/bpf.h>
@@ -17,7 +18,9 @@ static struct hooks_programs old_programs, new_programs;
 static int load_program(const char *name)
 {
 	const struct bpf_insn instructions[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1}, /* TC_ACT_UNSPEC */
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+		 .dst_reg = BPF_REG_0,
+		 .imm = -1}, /* TC_ACT_UNSPEC */
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name, "GPL", instructions, 2, NULL);
@@ -58,8 +61,8 @@ static int e1, e2, e3; /* ifindexes of three veths, ascending */
 static int setup(void **state)
 {
 	(void)state;
-	hooks_map = bpf_map_create(BPF_MAP_TYPE_HASH, "hooks", sizeof(__u32), sizeof(struct skep_hook), MAP_ENTRIES,
-				   NULL);
+	hooks_map = bpf_map_create(BPF_MAP_TYPE_HASH, "hooks", sizeof(__u32),
+				   sizeof(struct skep_hook), MAP_ENTRIES, NULL);
 	assert_true(hooks_map >= 0);
 	old_programs = load_programs();
 	new_programs = load_programs();
@@ -82,15 +85,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void apply(const struct hooks_programs *programs, const struct hooks_hook *desired, size_t n, int fresh,
-		  size_t attached, size_t detached)
+static void apply(const struct hooks_programs *programs, const struct hooks_hook *desired, size_t n,
+		  int fresh, size_t attached, size_t detached)
 {
 	struct hooks_changes changes = {99, 99};
 	struct skep_error error = {""};
 	int err = hooks_apply(hooks_map, programs, desired, n, fresh, &changes, &error);
 
-	if (err)
-		fail_msg("%d: %s", err, error.text);
+	assert_ok(err, &error);
 	assert_int_equal(changes.attached, attached);
 	assert_int_equal(changes.detached, detached);
 }
@@ -100,8 +102,7 @@ static void remove_all(void)
 	struct skep_error error = {""};
 	int err = hooks_remove_all(hooks_map, &error);
 
-	if (err)
-		fail_msg("%d: %s", err, error.text);
+	assert_ok(err, &error);
 }
 
 static char reported[2048];
@@ -114,15 +115,14 @@ static void collect_line(void *context, const char *line)
 	strncat(reported, "\n", sizeof(reported) - strlen(reported) - 1);
 }
 
-static void assert_verified(const struct hooks_programs *programs, const struct hooks_hook *desired, size_t n,
-			    const char *lines)
+static void assert_verified(const struct hooks_programs *programs, const struct hooks_hook *desired,
+			    size_t n, const char *lines)
 {
 	struct skep_error error = {""};
 
 	reported[0] = '\0';
 	int err = hooks_verify(hooks_map, programs, desired, n, collect_line, NULL, &error);
-	if (err)
-		fail_msg("%d: %s", err, error.text);
+	assert_ok(err, &error);
 	assert_string_equal(reported, lines);
 }
 
@@ -167,7 +167,8 @@ static void assert_clsact(const char *interface, bool there)
 
 static void each_role_gets_its_programs(void **state)
 {
-	const struct hooks_hook desired[] = {{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_MESH}, {e3, SKEP_HOOK_TASK}};
+	const struct hooks_hook desired[] = {
+		{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_MESH}, {e3, SKEP_HOOK_TASK}};
 
 	(void)state;
 	apply(&old_programs, desired, 3, 0, 4, 0);
@@ -187,7 +188,8 @@ static void each_role_gets_its_programs(void **state)
 
 static void what_is_not_wanted_any_more_goes_with_its_clsact(void **state)
 {
-	const struct hooks_hook all[] = {{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_MESH}, {e3, SKEP_HOOK_TASK}};
+	const struct hooks_hook all[] = {
+		{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_MESH}, {e3, SKEP_HOOK_TASK}};
 	const struct hooks_hook first[] = {{e1, SKEP_HOOK_WIRE}};
 
 	(void)state;
@@ -297,7 +299,8 @@ static void a_clsact_of_ours_stays_while_others_use_it(void **state)
 		assert_clsact("e1", true);
 		assert_entry(e1, 0, 0);
 		assert_no_output("tc filter show dev e1 ingress", "from_wire");
-		run("{ tc filter show dev e1 ingress; tc filter show dev e1 egress; } | grep -q from_task");
+		run("{ tc filter show dev e1 ingress; tc filter show dev e1 egress; } | grep -q "
+		    "from_task");
 		run("tc qdisc del dev e1 clsact");
 	}
 	run("umount /mnt");
@@ -311,7 +314,8 @@ static void what_was_removed_behind_our_back_is_seen_and_mended(void **state)
 	apply(&old_programs, desired, 2, 0, 3, 0);
 	run("tc qdisc del dev e1 clsact");
 	run("tc filter del dev e2 egress pref 4799");
-	assert_verified(&old_programs, desired, 2, "hook e1: no program on ingress\nhook e2: no program on egress\n");
+	assert_verified(&old_programs, desired, 2,
+			"hook e1: no program on ingress\nhook e2: no program on egress\n");
 	apply(&old_programs, desired, 2, 1, 2, 0);
 	assert_verified(&old_programs, desired, 2, "");
 	assert_entry(e1, SKEP_HOOK_WIRE, 1);
@@ -398,21 +402,24 @@ static void all_that_differs_is_verified_with_a_line(void **state)
 		 "hook e3: program %u on ingress, not %u\n",
 		 program_id(old_programs.from_wire), program_id(old_programs.from_task));
 	assert_verified(&old_programs, wanted, 2, lines);
-	assert_verified(&old_programs, NULL, 0,
-			"hook e1: in map hooks, but not wanted\nhook e3: in map hooks, but not wanted\n");
+	assert_verified(
+		&old_programs, NULL, 0,
+		"hook e1: in map hooks, but not wanted\nhook e3: in map hooks, but not wanted\n");
 }
 
 /* A filter of another kind sits in our place on one interface; the rest is done all the same. */
 static void the_first_failure_is_told_and_the_rest_done(void **state)
 {
-	const struct hooks_hook desired[] = {{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_WIRE}, {e3, SKEP_HOOK_WIRE}};
+	const struct hooks_hook desired[] = {
+		{e1, SKEP_HOOK_WIRE}, {e2, SKEP_HOOK_WIRE}, {e3, SKEP_HOOK_WIRE}};
 	struct hooks_changes changes;
 	struct skep_error error = {""};
 
 	(void)state;
 	run("tc qdisc add dev e2 clsact");
 	run("tc filter add dev e2 ingress pref 4799 protocol all u32 match u32 0 0");
-	assert_int_equal(hooks_apply(hooks_map, &old_programs, desired, 3, 0, &changes, &error), -EINVAL);
+	assert_int_equal(hooks_apply(hooks_map, &old_programs, desired, 3, 0, &changes, &error),
+			 -EINVAL);
 	assert_non_null(strstr(error.text, "cannot attach to ingress of e2"));
 	assert_int_equal(changes.attached, 2);
 	assert_filter("e1", "ingress", old_programs.from_wire);
@@ -436,7 +443,9 @@ static void a_full_map_hooks_nothing_that_it_cannot_name(void **state)
 		desired[i + 1] = (struct hooks_hook){(int)key, SKEP_HOOK_TASK};
 	}
 	desired[0] = (struct hooks_hook){e1, SKEP_HOOK_WIRE};
-	assert_int_equal(hooks_apply(hooks_map, &old_programs, desired, MAP_ENTRIES + 1, 0, &changes, &error), -E2BIG);
+	assert_int_equal(hooks_apply(hooks_map, &old_programs, desired, MAP_ENTRIES + 1, 0,
+				     &changes, &error),
+			 -E2BIG);
 	assert_non_null(strstr(error.text, "e1 to map hooks"));
 	assert_clsact("e1", false);
 	/* None of those exists. */

@@ -32,8 +32,10 @@ static void docker_came(void *context)
 	agent_work_soon(agent);
 }
 
-/* Swarm's own agent reports to the managers a moment later; they are told to look now and keep
- * looking. */
+/*
+ * Swarm's own agent reports to the managers a moment later; they are told to look now and keep
+ * looking.
+ */
 static void docker_event(void *context)
 {
 	struct agent *agent = context;

@@ -16,9 +16,7 @@
 /* What the model calls this node; Docker's id before there is a model. */
 static const char *node_id(const struct agent *agent)
 {
-	if (agent->node.self)
-		return agent->node.self->id;
-	return agent->docker ? docker_node(agent->docker)->id : "";
+	return agent->node.self ? agent->node.self->id : agent->node.id;
 }
 
 static const char *node_role(const struct agent *agent)

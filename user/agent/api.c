@@ -17,7 +17,8 @@
 #include "agent/json.h"
 #include "lib/log.h"
 
-/* Whoever may open the socket is trusted, but must not use up the agent's descriptors by mistake.
+/*
+ * Whoever may open the socket is trusted, but must not use up the agent's descriptors by mistake.
  */
 #define CONNECTIONS_MAX	     64U
 #define CONNECTION_TIMEOUT_S 30U
@@ -130,7 +131,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 
 	(void)version;
 	(void)upload_data;
-	/* libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
+	/*
+	 * libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
 	 */
 	if (!*state) {
 		*state = api;

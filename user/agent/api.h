@@ -19,16 +19,20 @@ struct api_query {
 
 struct api_path {
 	const char *path;
-	/* 0 and *body (taken), or a negative errno with a line: -ENOENT is answered with 404,
-	 * -EAGAIN with 503, others with 500. */
+	/*
+	 * 0 and *body (taken), or a negative errno with a line: -ENOENT is answered with 404,
+	 * -EAGAIN with 503, others with 500.
+	 */
 	int (*answer)(void *context, const struct api_query *query, json_t **body,
 		      struct skep_error *error);
 };
 
 struct api;
 
-/* A socket that an earlier agent left is replaced: whoever calls holds the run directory. paths
- * must stay. */
+/*
+ * A socket that an earlier agent left is replaced: whoever calls holds the run directory. paths
+ * must stay.
+ */
 int api_open(struct api **api, struct loop *loop, const char *socket_path,
 	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error);
 void api_close(struct api *api); /* removes the socket; NULL is fine */

@@ -230,7 +230,8 @@ static const struct agent_config defaults = {
 	.max_nodes = 4096,
 };
 
-/* One setting from one place (the file, or the flags); seen is a bit for each that this place gave.
+/*
+ * One setting from one place (the file, or the flags); seen is a bit for each that this place gave.
  */
 static int set(struct agent_config *config, const char *name, const char *value, uint32_t *seen,
 	       struct skep_error *error)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a person wants to find in the log the morning after: which services, nodes and local tasks
- * came and went. */
+/*
+ * What a person wants to find in the log the morning after: which services, nodes and local tasks
+ * came and went.
+ */
 #ifndef SKEP_AGENT_JOURNAL_H
 #define SKEP_AGENT_JOURNAL_H
 
@@ -8,7 +10,8 @@
 #include "model/model.h"
 #include "net/net.h"
 
-/* What differs between two models, a line for each thing of substance. before NULL: there was none.
+/*
+ * What differs between two models, a line for each thing of substance. before NULL: there was none.
  */
 void journal_model(const struct model *before, const struct model *after);
 

@@ -7,8 +7,10 @@
 
 #include "skep/addr.h"
 
-/* NULL is null. JSON takes UTF-8 only: in text that is not (paths in error messages), other than
- * printable ASCII becomes '?'. */
+/*
+ * NULL is null. JSON takes UTF-8 only: in text that is not (paths in error messages), other than
+ * printable ASCII becomes '?'.
+ */
 json_t *json_from_text(const char *text);
 
 /* The zero address is null. */

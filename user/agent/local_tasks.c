@@ -8,7 +8,8 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 
-/* How long a container may take to come up before only a change of the network makes us look again.
+/*
+ * How long a container may take to come up before only a change of the network makes us look again.
  */
 #define PATIENCE_NS (10ULL * 1000 * 1000 * 1000)
 #define RETRY_NS    (LOCAL_TASKS_RETRY_MS * 1000ULL * 1000)
@@ -21,6 +22,7 @@ struct container {
 	uint64_t first_seen_ns; /* with this pid */
 	uint64_t asked_ns;
 	bool told; /* the log has said why it is not known */
+	bool gone; /* the process is: Docker will say so, too */
 };
 
 struct local_tasks {
@@ -50,6 +52,8 @@ static void ask(struct container *container, const struct local_tasks_facts *fac
 	bool patient = now - container->first_seen_ns < PATIENCE_NS;
 	int err;
 
+	if (container->gone)
+		return;
 	if (container->ifindex) {
 		/* A link that is missing in a later reading than the answer is gone. */
 		if (net_find_link(facts->net, container->ifindex) ||
@@ -70,8 +74,9 @@ static void ask(struct container *container, const struct local_tasks_facts *fac
 		return;
 	}
 	container->ifindex = 0;
-	/* ESRCH: Docker is about to say so itself. ENOENT: half up, for a while. */
-	if (err == -ESRCH || (err == -ENOENT && patient) || container->told)
+	container->gone = err == -ESRCH;
+	/* ENOENT: half up, for a while. */
+	if (container->gone || (err == -ENOENT && patient) || container->told)
 		return;
 	log_warning("task %s (process %d) gets no traffic from here: %s", container->task_id,
 		    container->pid, error.text);
@@ -80,7 +85,8 @@ static void ask(struct container *container, const struct local_tasks_facts *fac
 
 static bool waits(const struct container *container, uint64_t now)
 {
-	return !container->ifindex && now - container->first_seen_ns < PATIENCE_NS;
+	return !container->ifindex && !container->gone &&
+	       now - container->first_seen_ns < PATIENCE_NS;
 }
 
 /* Merges Docker's list with what is known of it, both sorted, and asks for what is not. */

@@ -118,7 +118,8 @@ static bool is_local(const struct mesh_facts *facts, const struct addr_prefix *p
 	return false;
 }
 
-/* Into the sorted list, unless it overlaps one there: of disjoint prefixes only the neighbours can.
+/*
+ * Into the sorted list, unless it overlaps one there: of disjoint prefixes only the neighbours can.
  */
 static bool insert_prefix(struct addr_prefix *list, size_t *n, const struct addr_prefix *prefix)
 {

@@ -11,7 +11,8 @@
 #include "agent/mesh.h"
 #include "skep/tunnel.h"
 
-/* What is assumed of an underlay whose interface is not known (an address that is translated, say).
+/*
+ * What is assumed of an underlay whose interface is not known (an address that is translated, say).
  */
 #define DEFAULT_MTU 1500U
 
@@ -73,6 +74,19 @@ static void set_problem(struct node *node, const char *text)
 		snprintf(node->problem, sizeof(node->problem), "%s", text);
 }
 
+/* A daemon that is stopping says that it is in no Swarm; the node stays who it was. */
+static void remember_docker(struct node *node, const struct node_facts *facts)
+{
+	const struct docker_node *docker = facts->docker;
+
+	node->known |= facts->docker_complete;
+	if (!*docker->id)
+		return;
+	memcpy(node->id, docker->id, sizeof(node->id));
+	if (!skep_addr_is_zero(&docker->address))
+		node->docker_address = docker->address;
+}
+
 static void identify(struct node *node, const struct node_facts *facts)
 {
 	struct datapath_node *datapath = &node->datapath;
@@ -81,17 +95,15 @@ static void identify(struct node *node, const struct node_facts *facts)
 		node->known = facts->model != NULL;
 		node->self = facts->model ? find_by_address(node, facts->model) : NULL;
 	} else {
-		node->known = facts->docker_complete;
-		node->self = facts->model && *facts->docker->id
-				     ? model_find_node(facts->model, facts->docker->id)
-				     : NULL;
+		remember_docker(node, facts);
+		node->self =
+			facts->model && *node->id ? model_find_node(facts->model, node->id) : NULL;
 	}
-	/* The address that all nodes know this one by comes first: frames from any other are
-	 * dropped. */
+	/* The address that all nodes know this one by: frames from any other are dropped. */
 	if (node->self)
 		datapath->underlay = node->self->address;
 	if (skep_addr_is_zero(&datapath->underlay) && facts->docker)
-		datapath->underlay = facts->docker->address;
+		datapath->underlay = node->docker_address;
 	if (!node->known)
 		return;
 	if (!facts->docker && !node->self)
@@ -157,7 +169,8 @@ static int compare_addr(const void *a, const void *b)
 	return addr_compare(a, b);
 }
 
-/* All of this machine's addresses but the loopback's and skep0's, and the VIPs; sorted, each once.
+/*
+ * All of this machine's addresses but the loopback's and skep0's, and the VIPs; sorted, each once.
  */
 static int list_addresses(struct node *node)
 {

@@ -24,10 +24,14 @@ struct node_facts {			  /* borrowed for the call */
 };
 
 struct node {
-	/* Results of node_update(); what they point to is valid until the next call or until the
-	 * model is freed. */
-	bool known; /* who this node is: without that nothing may be applied */
-	bool retry; /* a container is coming up: update again in LOCAL_TASKS_RETRY_MS */
+	/*
+	 * Results of node_update(); what they point to is valid until the next call or until the
+	 * model is freed.
+	 */
+	bool known; /* who this node is, and what runs on it: without that nothing may be applied */
+	char id[64]; /* as Docker last said: kept while it is stopping or away; "" with the file
+			source */
+	bool retry;  /* a container is coming up: update again in LOCAL_TASKS_RETRY_MS */
 	const struct model_node *self; /* NULL: not in the model */
 	struct datapath_node datapath;
 	struct net_state net;
@@ -38,6 +42,7 @@ struct node {
 	struct mesh *mesh;
 	struct local_tasks *tasks;
 	uint64_t net_generation;
+	struct skep_addr docker_address; /* as id */
 	struct skep_addr *addresses;
 	size_t addresses_capacity;
 	int wires[CONFIG_MAX_INTERFACES];

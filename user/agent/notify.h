@@ -11,8 +11,10 @@
 
 struct notify;
 
-/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID; starts to send WATCHDOG=1 at half the time
- * asked for. */
+/*
+ * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID; starts to send WATCHDOG=1 at half the time
+ * asked for.
+ */
 int notify_open(struct notify **notify, struct loop *loop, struct skep_error *error);
 void notify_ready(struct notify *notify);
 void notify_status(struct notify *notify, const char *text); /* one line; sent only if it differs */

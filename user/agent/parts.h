@@ -40,8 +40,10 @@ struct agent {
 	struct upstream *upstream;
 	struct journal *journal;
 
-	/* The model in force, and one that has come since: it is taken over by the next work, never
-	 * within a callback. */
+	/*
+	 * The model in force, and one that has come since: it is taken over by the next work, never
+	 * within a callback.
+	 */
 	struct model *model; /* NULL: none yet */
 	struct model *incoming;
 	uint64_t model_ns;	      /* when it came */

@@ -5,7 +5,8 @@
 
 #include "lib/error.h"
 
-/* Makes the directory and locks DIRECTORY/skep.pid; -EBUSY if a live agent has it. *fd is the lock.
+/*
+ * Makes the directory and locks DIRECTORY/skep.pid; -EBUSY if a live agent has it. *fd is the lock.
  */
 int run_dir_lock(const char *directory, int *fd, struct skep_error *error);
 

@@ -171,7 +171,8 @@ static void nudged(void *context)
 	upstream_refresh(context);
 }
 
-/* The feed's files may come later and its port may be taken for a while, so failure is tried again.
+/*
+ * The feed's files may come later and its port may be taken for a while, so failure is tried again.
  */
 static void open_server(struct upstream *upstream)
 {

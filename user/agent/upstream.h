@@ -27,8 +27,10 @@ void upstream_close(struct upstream *upstream); /* NULL is fine */
 /* Docker's answer may have changed. Not from within a source's or Docker's callback. */
 void upstream_follow(struct upstream *upstream, const struct docker_node *node);
 
-/* To be called about every second: logs changes of the source's state, tries again what failed,
- * withdraws a feed that is stale. */
+/*
+ * To be called about every second: logs changes of the source's state, tries again what failed,
+ * withdraws a feed that is stale.
+ */
 void upstream_tick(struct upstream *upstream);
 
 void upstream_event(

@@ -157,7 +157,8 @@ static void tell_service_manager(struct agent *agent)
 	notify_status(agent->notify, line);
 }
 
-/* Of a work that failed in several ways the first one is told; it is tried again, ever less often.
+/*
+ * Of a work that failed in several ways the first one is told; it is tried again, ever less often.
  */
 static void conclude(struct agent *agent, int failed, const struct skep_error *why)
 {
@@ -175,7 +176,8 @@ static void conclude(struct agent *agent, int failed, const struct skep_error *w
 	tell_service_manager(agent);
 }
 
-/* Takes over the model that came; returns the one before, to be freed when nothing points into it.
+/*
+ * Takes over the model that came; returns the one before, to be freed when nothing points into it.
  */
 static struct model *take_incoming(struct agent *agent)
 {

@@ -45,9 +45,13 @@ void row_cell_bytes(struct text_table *table, const json_t *row, const char *key
 		text_table_cell(table, NULL);
 }
 
+struct kept { /* in order, borrowed from the array */
+	json_t *row;
+};
+
 static int compare(const void *left, const void *right, void *context)
 {
-	const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
+	const json_t *a = ((const struct kept *)left)->row, *b = ((const struct kept *)right)->row;
 
 	for (const char *const *key = context; *key; key++) {
 		uint64_t x = row_number(a, *key), y = row_number(b, *key);
@@ -62,13 +66,13 @@ static int compare(const void *left, const void *right, void *context)
 }
 
 /* Puts the n rows given, and the references to them, in place of those in the array. */
-static int replace(json_t *rows, json_t **kept, size_t n)
+static int replace(json_t *rows, const struct kept *kept, size_t n)
 {
 	json_t *fresh = json_array();
 	int err = fresh ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < n; i++)
-		if (json_array_append(fresh, kept[i]))
+		if (json_array_append(fresh, kept[i].row))
 			err = -ENOMEM;
 	if (!err && (json_array_clear(rows) || json_array_extend(rows, fresh)))
 		err = -ENOMEM;
@@ -79,13 +83,13 @@ static int replace(json_t *rows, json_t **kept, size_t n)
 int rows_sort(json_t *rows, const char *const keys[])
 {
 	size_t n = json_array_size(rows);
-	json_t **sorted = calloc(n ? n : 1, sizeof(*sorted));
+	struct kept *sorted = calloc(n ? n : 1, sizeof(*sorted));
 	int err;
 
 	if (!sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		sorted[i] = json_array_get(rows, i);
+		sorted[i].row = json_array_get(rows, i);
 	qsort_r(sorted, n, sizeof(*sorted), compare, (void *)keys);
 	err = replace(rows, sorted, n);
 	free(sorted);
@@ -95,14 +99,14 @@ int rows_sort(json_t *rows, const char *const keys[])
 int rows_keep(json_t *rows, const char *key, const char *text)
 {
 	size_t n = json_array_size(rows), n_kept = 0;
-	json_t **kept = calloc(n ? n : 1, sizeof(*kept));
+	struct kept *kept = calloc(n ? n : 1, sizeof(*kept));
 	int err;
 
 	if (!kept)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(row_text(json_array_get(rows, i), key), text))
-			kept[n_kept++] = json_array_get(rows, i);
+			kept[n_kept++].row = json_array_get(rows, i);
 	err = replace(rows, kept, n_kept);
 	free(kept);
 	return err;

@@ -17,6 +17,7 @@ struct text_table {
 	size_t *widths;
 	char **cells;
 	size_t n_cells, room;
+	size_t column; /* of the next cell */
 	bool no_memory;
 };
 
@@ -63,7 +64,7 @@ void text_table_free(struct text_table *table)
 /* Takes the text over. */
 static void add(struct text_table *table, char *text)
 {
-	size_t column = table->n_cells % table->n_columns, width;
+	size_t width;
 
 	if (!text || table->no_memory)
 		goto failed;
@@ -78,8 +79,9 @@ static void add(struct text_table *table, char *text)
 	}
 	clean_text(text);
 	width = text_width(text);
-	if (width > table->widths[column])
-		table->widths[column] = width;
+	if (width > table->widths[table->column])
+		table->widths[table->column] = width;
+	table->column = table->column + 1 < table->n_columns ? table->column + 1 : 0;
 	table->cells[table->n_cells++] = text;
 	return;
 failed:
@@ -123,7 +125,9 @@ int text_table_print(const struct text_table *table, FILE *out)
 		return -ENOMEM;
 	for (size_t i = 0; i < table->n_columns; i++)
 		print_cell(table, i, table->columns[i].heading, out);
-	for (size_t i = 0; i < table->n_cells; i++)
-		print_cell(table, i % table->n_columns, table->cells[i], out);
+	for (size_t i = 0, column = 0; i < table->n_cells; i++) {
+		print_cell(table, column, table->cells[i], out);
+		column = column + 1 < table->n_columns ? column + 1 : 0;
+	}
 	return 0;
 }

@@ -306,19 +306,23 @@ static int open_session(struct session *session, struct skep_error *error)
 	return err ? error_errno(error, err, "cannot open an rtnetlink socket") : 0;
 }
 
-/* One step of the merge: an entry, a desired hook, or both of the same interface. */
-static int bring(struct session *session, const struct entry *entry,
-		 const struct hooks_hook *desired, int fresh, struct skep_error *error)
+static int bring_undesired(struct session *session, const struct entry *entry,
+			   struct skep_error *error)
+{
+	int err = open_session(session, error);
+
+	return err ? err : unhook_interface(session, entry, error);
+}
+
+static int bring_desired(struct session *session, const struct hooks_hook *desired,
+			 const struct skep_hook *known, int fresh, struct skep_error *error)
 {
 	int err;
 
-	if (entry && desired && !fresh && entry->hook.role == desired->role)
+	if (known && known->role == desired->role && !fresh)
 		return 0;
 	err = open_session(session, error);
-	if (err)
-		return err;
-	return desired ? hook_interface(session, desired, entry ? &entry->hook : NULL, error)
-		       : unhook_interface(session, entry, error);
+	return err ? err : hook_interface(session, desired, known, error);
 }
 
 int hooks_apply(int hooks_map, const struct hooks_programs *programs,
@@ -326,7 +330,6 @@ int hooks_apply(int hooks_map, const struct hooks_programs *programs,
 		struct hooks_changes *changes, struct skep_error *error)
 {
 	struct session session = {.map = hooks_map, .programs = programs, .changes = changes};
-	struct skep_error later;
 	struct entries actual;
 	size_t a = 0, d = 0;
 	int first_err = 0;
@@ -337,17 +340,21 @@ int hooks_apply(int hooks_map, const struct hooks_programs *programs,
 	if (err)
 		return err;
 	while (a < actual.count || d < n) {
-		int order = a == actual.count ? 1
-			    : d == n	      ? -1
-					      : (actual.entry[a].ifindex > desired[d].ifindex) -
-					       (actual.entry[a].ifindex < desired[d].ifindex);
+		const struct entry *entry = a < actual.count ? &actual.entry[a] : NULL;
+		struct skep_error later, *told = first_err ? &later : error;
 
-		err = bring(&session, order <= 0 ? &actual.entry[a] : NULL,
-			    order >= 0 ? &desired[d] : NULL, fresh, first_err ? &later : error);
-		if (err && !first_err)
+		if (d == n || (entry && entry->ifindex < desired[d].ifindex)) {
+			err = bring_undesired(&session, entry, told);
+			a++;
+		} else {
+			bool both = entry && entry->ifindex == desired[d].ifindex;
+			err = bring_desired(&session, &desired[d], both ? &entry->hook : NULL,
+					    fresh, told);
+			a += both;
+			d++;
+		}
+		if (!first_err)
 			first_err = err;
-		a += order <= 0;
-		d += order >= 0;
 	}
 	rtnl_close(session.rtnl);
 	free(actual.entry);

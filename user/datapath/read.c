@@ -21,6 +21,9 @@
 /* Bytes of per-CPU values read at once, however many CPUs there are. */
 #define BATCH_BYTES (1U << 20)
 
+/* A counter is so many words of 64 bits. */
+#define COUNTER_WORDS (sizeof(struct skep_counter) / sizeof(__u64))
+
 /* How often a ring may be replaced between looking it up and opening it before we give up. */
 #define RING_ATTEMPTS 16
 
@@ -169,9 +172,10 @@ cleanup:
 static int walk_batches(int fd, const struct bpf_map_info *info,
 			const struct maps_entry_visitor *visitor)
 {
+	/* Zeroed, for memcheck does not know what the kernel fills in. */
 	__u32 room = BATCH_ENTRIES, count, key_size = info->key_size;
-	unsigned char *keys = malloc((size_t)room * key_size);
-	unsigned char *values = malloc((size_t)room * info->value_size);
+	unsigned char *keys = calloc(room, key_size);
+	unsigned char *values = calloc(room, info->value_size);
 	/* An opaque position: 4 bytes for hash maps, a key for others. */
 	unsigned char *position = calloc(1, key_size > 8 ? key_size : 8);
 	bool first = true, stop = false;
@@ -190,8 +194,8 @@ static int walk_batches(int fd, const struct bpf_map_info *info,
 			free(keys);
 			free(values);
 			room *= 2;
-			keys = malloc((size_t)room * key_size);
-			values = malloc((size_t)room * info->value_size);
+			keys = calloc(room, key_size);
+			values = calloc(room, info->value_size);
 			if (!keys || !values) {
 				err = -ENOMEM;
 				goto cleanup;
@@ -295,7 +299,7 @@ int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, 
 {
 	struct bpf_map_info info;
 	__u32 info_size = sizeof(info);
-	union skep_ring_slot header;
+	union skep_ring_slot header = {0};
 	struct skep_addr *slots = NULL;
 	int rings, inner = -1, err;
 
@@ -374,7 +378,7 @@ static int percpu_sum(const char *bpffs, const char *name, __u32 first, size_t n
 	chunk = BATCH_BYTES / stride ? BATCH_BYTES / stride : 1;
 	if (chunk > n)
 		chunk = n;
-	values = malloc(chunk ? chunk * stride : 1);
+	values = calloc(chunk ? chunk : 1, stride);
 	if (!values) {
 		err = error_errno(error, -ENOMEM, "cannot read the map %s/%s", bpffs, name);
 		goto cleanup;
@@ -407,15 +411,15 @@ int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 
 	if (strcmp(name, "service_counters") != 0 && strcmp(name, "task_counters") != 0)
 		return error_set(error, -EINVAL, "%s is no map of counters", name);
-	sums = calloc(n ? n : 1, sizeof(*counters));
+	sums = calloc(n ? n : 1, COUNTER_WORDS * sizeof(*sums));
 	if (!sums)
 		return error_errno(error, -ENOMEM, "cannot read the map %s/%s", bpffs, name);
 	err = percpu_sum(bpffs, name, first, n, sums, error);
 	for (size_t i = 0; !err && i < n; i++)
 		counters[i] = (struct skep_counter){
-			.packets = sums[3 * i],
-			.bytes = sums[3 * i + 1],
-			.new_flows = sums[3 * i + 2],
+			.packets = sums[COUNTER_WORDS * i],
+			.bytes = sums[COUNTER_WORDS * i + 1],
+			.new_flows = sums[COUNTER_WORDS * i + 2],
 		};
 	free(sums);
 	return err;
@@ -423,7 +427,7 @@ int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 
 int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT], struct skep_error *error)
 {
-	__u64 sums[SKEP_VERDICT_COUNT];
+	__u64 sums[SKEP_VERDICT_COUNT] = {0};
 	int err = percpu_sum(bpffs, "verdicts", 0, SKEP_VERDICT_COUNT, sums, error);
 
 	for (size_t i = 0; !err && i < SKEP_VERDICT_COUNT; i++)

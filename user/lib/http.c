@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "lib/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "lib/pem.h"
+#include "lib/http_request.h"
 
-#define CONNECT_TIMEOUT_MS 5000L
-#define HTTP_OK		   200L
+#define HTTP_OK 200L
 
 struct http {
 	CURLM *multi;
@@ -27,24 +24,6 @@ struct socket_watch {
 	struct http *http;
 	struct loop_watch watch;
 	struct socket_watch *next;
-};
-
-struct http_request {
-	struct http *http;
-	struct http_request *next;
-	CURL *easy;
-	struct curl_slist *headers;
-	struct curl_slist *connect_to;
-	struct http_query query; /* only callbacks, context and limit outlive http_start() */
-	char error[CURL_ERROR_SIZE];
-	char *body; /* collected, or the part of a stream that is not delivered yet */
-	size_t size;
-	size_t room;
-	bool head;	/* a stream's 200 is there, and not told yet */
-	bool too_large; /* more body than the limit */
-	bool no_memory;
-	bool ended;
-	CURLcode result;
 };
 
 static void request_free(struct http_request *request)
@@ -68,7 +47,7 @@ static void request_unlink(struct http_request *request)
 /* What to tell a person when there was no answer. */
 static void describe_failure(struct http_request *request, struct skep_error *error)
 {
-	long os_errno = 0;
+	long os_errno = 0, verify = 0;
 
 	if (request->too_large) {
 		error_set(error, -EFBIG, "the answer is larger than %zu bytes",
@@ -77,6 +56,13 @@ static void describe_failure(struct http_request *request, struct skep_error *er
 	}
 	if (request->no_memory) {
 		error_errno(error, -ENOMEM, "cannot keep the answer");
+		return;
+	}
+	/* OpenSSL's own words are of ASN.1 when another CA of the same name has signed. */
+	if (curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &verify) == CURLE_OK &&
+	    verify != 0) {
+		error_set(error, -EACCES, "the server's certificate is not trusted: %s",
+			  request->error[0] ? request->error : curl_easy_strerror(request->result));
 		return;
 	}
 	/* "Connection refused" says more than libcurl's "Couldn't connect to server". */
@@ -90,13 +76,12 @@ static void describe_failure(struct http_request *request, struct skep_error *er
 		  request->error[0] ? request->error : curl_easy_strerror(request->result));
 }
 
+/* The request is out of the list: done() may start and cancel others. */
 static void finish(struct http_request *request)
 {
 	struct http_answer answer = {.error = ""};
 	struct skep_error error;
 
-	/* Out of the list first: done() may start and cancel others. */
-	request_unlink(request);
 	curl_multi_remove_handle(request->http->multi, request->easy);
 	if (request->result == CURLE_OK)
 		curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &answer.status);
@@ -139,6 +124,26 @@ static bool is_streaming(struct http_request *request)
 	return request->query.chunk && status == HTTP_OK;
 }
 
+static bool has_news(struct http_request *request)
+{
+	return request->head || (request->size > 0 && is_streaming(request));
+}
+
+/* One that has something to tell its receiver; out of the list if that is its end. */
+static struct http_request *take_ready(struct http *http)
+{
+	for (struct http_request **place = &http->requests; *place; place = &(*place)->next) {
+		struct http_request *request = *place;
+		if (has_news(request))
+			return request;
+		if (request->ended) {
+			*place = request->next;
+			return request;
+		}
+	}
+	return NULL;
+}
+
 /*
  * Calls the receivers, after libcurl has returned: from within its own callbacks it allows no
  * handle to be added or removed. Looks from the start after each, since a receiver may have
@@ -157,17 +162,11 @@ static void dispatch(struct http *http)
 		request->ended = true;
 		request->result = message->data.result;
 	}
-	request = http->requests;
-	while (request) {
-		if (request->head || (request->size > 0 && is_streaming(request))) {
+	while ((request = take_ready(http)) != NULL) {
+		if (has_news(request))
 			deliver(request);
-			request = http->requests;
-		} else if (request->ended) {
+		else
 			finish(request);
-			request = http->requests;
-		} else {
-			request = request->next;
-		}
 	}
 }
 
@@ -323,105 +322,22 @@ void http_close(struct http *http)
 {
 	if (!http)
 		return;
-	while (http->requests)
-		http_cancel(http->requests);
+	for (struct http_request *request = http->requests, *next; request; request = next) {
+		next = request->next;
+		curl_multi_remove_handle(http->multi, request->easy);
+		request_free(request);
+	}
+	http->requests = NULL;
 	curl_multi_cleanup(http->multi);
-	while (http->sockets)
-		socket_forget(http->sockets);
+	/* Whatever libcurl has not told to be over. */
+	for (struct socket_watch *socket = http->sockets, *next; socket; socket = next) {
+		next = socket->next;
+		loop_remove(http->loop, &socket->watch);
+		free(socket);
+	}
 	loop_disarm(http->loop, &http->timer);
 	free(http);
 	curl_global_cleanup();
-}
-
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		code = curl_easy_setopt(request->easy, option, value);                             \
-		if (code != CURLE_OK)                                                              \
-			return error_set(error, -EINVAL, "cannot set " #option ": %s",             \
-					 curl_easy_strerror(code));                                \
-	} while (0)
-
-/*
- * Files go in as blobs: libcurl compares those by content when it looks for a connection to use
- * again, but files by name only, and would go on with a certificate that was rotated away.
- */
-static int set_tls(struct http_request *request, const struct http_tls *tls,
-		   struct skep_error *error)
-{
-	struct pem_identity identity;
-	struct curl_blob blob = {.flags = CURL_BLOB_COPY};
-	CURLcode code = CURLE_OK;
-	int err = pem_identity_read(&identity, tls->ca, tls->cert, tls->key, error);
-	const struct {
-		CURLoption option;
-		const struct pem *pem;
-	} blobs[] = {
-		{CURLOPT_CAINFO_BLOB, &identity.ca},
-		{CURLOPT_SSLCERT_BLOB, &identity.cert},
-		{CURLOPT_SSLKEY_BLOB, &identity.key},
-	};
-
-	for (size_t i = 0; !err && i < sizeof(blobs) / sizeof(blobs[0]); i++) {
-		blob.data = blobs[i].pem->data;
-		blob.len = blobs[i].pem->size;
-		code = curl_easy_setopt(request->easy, blobs[i].option, &blob);
-		if (code != CURLE_OK)
-			err = error_set(error, -EINVAL, "cannot take the certificates: %s",
-					curl_easy_strerror(code));
-	}
-	pem_identity_free(&identity);
-	if (err)
-		return err;
-
-	/* Debian's libcurl trusts /etc/ssl/certs besides. */
-	SET(CURLOPT_CAPATH, NULL);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	/* A resumed session would show no certificate. */
-	SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	return 0;
-}
-
-static int set_options(struct http_request *request, const struct http_query *query,
-		       struct skep_error *error)
-{
-	CURLcode code = CURLE_OK;
-	char connect_to[128];
-
-	SET(CURLOPT_PRIVATE, request);
-	SET(CURLOPT_URL, query->url);
-	SET(CURLOPT_PROTOCOLS_STR, query->tls ? "https" : "http");
-	SET(CURLOPT_PROXY, ""); /* whatever the environment says */
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_ERRORBUFFER, request->error);
-	SET(CURLOPT_WRITEFUNCTION, write_body);
-	SET(CURLOPT_WRITEDATA, request);
-	SET(CURLOPT_HEADERFUNCTION, write_header);
-	SET(CURLOPT_HEADERDATA, request);
-	SET(CURLOPT_TIMEOUT_MS, query->timeout_ms);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	if (query->unix_socket)
-		SET(CURLOPT_UNIX_SOCKET_PATH, query->unix_socket);
-	if (query->connect_to) {
-		snprintf(connect_to, sizeof(connect_to), "::%s", query->connect_to);
-		request->connect_to = curl_slist_append(NULL, connect_to);
-		SET(CURLOPT_CONNECT_TO, request->connect_to);
-	}
-	if (query->body) {
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(query->body));
-		SET(CURLOPT_COPYPOSTFIELDS, query->body);
-		request->headers =
-			curl_slist_append(request->headers, "Content-Type: application/json");
-		SET(CURLOPT_HTTPHEADER, request->headers);
-	} else if (query->method && strcmp(query->method, "POST") == 0) {
-		SET(CURLOPT_POSTFIELDSIZE, 0L);
-		SET(CURLOPT_COPYPOSTFIELDS, "");
-	}
-	if (query->method)
-		SET(CURLOPT_CUSTOMREQUEST, query->method);
-	return query->tls ? set_tls(request, query->tls, error) : 0;
 }
 
 int http_start(struct http *http, const struct http_query *query, struct http_request **started,
@@ -439,12 +355,17 @@ int http_start(struct http *http, const struct http_query *query, struct http_re
 					     .chunk = query->chunk,
 					     .context = query->context};
 	request->easy = curl_easy_init();
-	err = request->easy ? set_options(request, query, error)
+	err = request->easy ? http_request_configure(request, query, error)
 			    : error_errno(error, -ENOMEM, "cannot start a request");
 	if (err) {
 		request_free(request);
 		return err;
 	}
+	curl_easy_setopt(request->easy, CURLOPT_PRIVATE, request);
+	curl_easy_setopt(request->easy, CURLOPT_WRITEFUNCTION, write_body);
+	curl_easy_setopt(request->easy, CURLOPT_WRITEDATA, request);
+	curl_easy_setopt(request->easy, CURLOPT_HEADERFUNCTION, write_header);
+	curl_easy_setopt(request->easy, CURLOPT_HEADERDATA, request);
 	/* In the list before libcurl has it: it may call back at once. */
 	request->next = http->requests;
 	http->requests = request;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's network configuration by rtnetlink (libmnl): what is there, what changes, and the few things that skep
- * itself makes. Everything acts on the network namespace that the process was in when the socket was opened.
+ * The kernel's network configuration by rtnetlink (libmnl): what is there, what changes, and the
+ * few things that skep itself makes. Everything acts on the network namespace that the process was
+ * in when the socket was opened.
  */
 #ifndef SKEP_NET_NET_H
 #define SKEP_NET_NET_H
@@ -20,8 +21,8 @@
 struct net_link {
 	int ifindex;
 	char name[IF_NAMESIZE];
-	char kind[16];	    /* IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware */
-	int peer_ifindex;   /* IFLA_LINK: a veth's other end; 0: none */
+	char kind[16];	  /* IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware */
+	int peer_ifindex; /* IFLA_LINK: a veth's other end; 0: none */
 	uint32_t mtu;
 	unsigned int flags; /* IFF_* */
 	uint8_t mac[6];
@@ -48,44 +49,50 @@ const struct net_link *net_find_link_by_name(const struct net_state *state, cons
 const struct net_addr *net_find_addr(const struct net_state *state, const struct skep_addr *addr);
 
 /*
- * Calls changed() from the loop after any link, IPv4 address, route or rule changed (bursts coalesced into one call), and after
- * the socket's buffer overflowed: so the receiver reads anew instead of following each message.
+ * Calls changed() from the loop after any link, IPv4 address, route or rule changed (bursts
+ * coalesced into one call), and after the socket's buffer overflowed: so the receiver reads anew
+ * instead of following each message.
  */
 struct net_monitor;
-int net_monitor_open(struct net_monitor **monitor, struct loop *loop, void (*changed)(void *), void *context,
-		     struct skep_error *error);
+int net_monitor_open(struct net_monitor **monitor, struct loop *loop, void (*changed)(void *),
+		     void *context, struct skep_error *error);
 void net_monitor_close(struct net_monitor *monitor);
 
 /*
- * Host end of the veth by which a container reaches the world: in the network namespace of process pid, the device of the IPv4 default
- * route (Docker's leg on docker_gwbridge); without one, the one veth whose other end is in this namespace. -ENOENT: there is none
- * (the network is internal or the container is half up); -ESRCH: the process is gone.
- * Enters that namespace and comes back; needs CAP_SYS_ADMIN and CAP_SYS_PTRACE.
+ * Host end of the veth by which a container reaches the world: in the network namespace of process
+ * pid, the device of the IPv4 default route (Docker's leg on docker_gwbridge); without one, the one
+ * veth whose other end is in this namespace. -ENOENT: there is none (the network is internal or the
+ * container is half up); -ESRCH: the process is gone. Enters that namespace and comes back; needs
+ * CAP_SYS_ADMIN and CAP_SYS_PTRACE.
  */
 int net_task_interface(pid_t pid, int *ifindex, struct skep_error *error);
 
 /* skep0: name, and what it must be. */
 #define NET_MESH_NAME "skep0"
 struct net_mesh {
-	uint16_t port;	 /* VXLAN's UDP port, host order */
+	uint16_t port; /* VXLAN's UDP port, host order */
 	uint8_t mac[6];
 	uint32_t mtu;
 };
 
 /*
- * Makes skep0 be so: type vxlan, external, nolearning, arp off, up, forwarding on, rp_filter off; makes it anew only if kind or port differ. *ifindex tells
- * where. -EEXIST if a device of that name is there that is not such a vxlan. *changed: something had to be done.
+ * Makes skep0 be so: type vxlan, external, nolearning, arp off, up, forwarding on, rp_filter off;
+ * makes it anew only if kind or port differ. *ifindex tells where. -EEXIST if a device of that name
+ * is there that is not such a vxlan. *changed: something had to be done.
  */
-int net_mesh_ensure(const struct net_mesh *mesh, int *ifindex, bool *changed, struct skep_error *error);
+int net_mesh_ensure(const struct net_mesh *mesh, int *ifindex, bool *changed,
+		    struct skep_error *error);
 int net_mesh_remove(struct skep_error *error); /* 0 if there is none */
 
 /*
- * The host's own way to task addresses: one rule `iif lo lookup NET_MESH_TABLE` and, in that table, a route of each prefix to skep0 with
- * the preferred source given. Brings what is there to exactly that, by sorted merge; n = 0 removes rule and routes. Prefixes are IPv4.
+ * The host's own way to task addresses: one rule `iif lo lookup NET_MESH_TABLE` and, in that table,
+ * a route of each prefix to skep0 with the preferred source given. Brings what is there to exactly
+ * that, by sorted merge; n = 0 removes rule and routes. Prefixes are IPv4.
  */
-#define NET_MESH_TABLE 4799
+#define NET_MESH_TABLE	       4799
 #define NET_MESH_RULE_PRIORITY 4799
-int net_mesh_routes_ensure(int ifindex, const struct skep_addr *source, const struct addr_prefix *prefixes, size_t n,
-			   bool *changed, struct skep_error *error);
+int net_mesh_routes_ensure(int ifindex, const struct skep_addr *source,
+			   const struct addr_prefix *prefixes, size_t n, bool *changed,
+			   struct skep_error *error);
 
 #endif

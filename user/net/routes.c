@@ -143,16 +143,20 @@ static int merge_routes(struct rtnl *rtnl, const struct routes *actual,
 
 	while (!err && (a < actual->count || d < desired->count)) {
 		const struct route *have = a < actual->count ? &actual->route[a] : NULL;
-		const struct route *want = d < desired->count ? &desired->route[d] : NULL;
-		int order = !have ? 1 : !want ? -1 : compare_routes(have, want);
 
-		a += order <= 0;
-		d += order >= 0;
-		if (!order && have->ifindex == want->ifindex && have->source == want->source)
+		if (d == desired->count || (have && compare_routes(have, &desired->route[d]) < 0)) {
+			*changed = true;
+			err = change_route(rtnl, RTM_DELROUTE, &actual->route[a++], error);
+			continue;
+		}
+		const struct route *want = &desired->route[d++];
+		bool both = have && compare_routes(have, want) == 0;
+
+		a += both;
+		if (both && have->ifindex == want->ifindex && have->source == want->source)
 			continue;
 		*changed = true;
-		err = order < 0 ? change_route(rtnl, RTM_DELROUTE, have, error)
-				: change_route(rtnl, RTM_NEWROUTE, want, error);
+		err = change_route(rtnl, RTM_NEWROUTE, want, error);
 	}
 	return err;
 }

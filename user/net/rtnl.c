@@ -131,8 +131,8 @@ static bool is_stale(const struct rtnl *rtnl, const struct nlmsghdr *message)
 
 int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, rtnl_visit visit, void *context)
 {
-	int visited = 0;
-	int size, err;
+	int visited = 0, size = 0;
+	int err;
 
 	request->nlmsg_flags |= NLM_F_ACK;
 	err = send_request(rtnl, request);
@@ -165,7 +165,7 @@ static int collect(struct collected *all, const struct nlmsghdr *message)
 {
 	size_t length = NLMSG_ALIGN(message->nlmsg_len);
 
-	if (all->room - all->size < length) {
+	if (!all->data || all->room - all->size < length) {
 		size_t room = all->room ? all->room * 2 : (size_t)2 * RECEIVE_BYTES;
 		if (room > DUMP_BYTES_MAX)
 			return -EMSGSIZE;
@@ -185,7 +185,7 @@ static int collect(struct collected *all, const struct nlmsghdr *message)
 static int collect_dump(struct rtnl *rtnl, struct nlmsghdr *request, struct collected *all)
 {
 	bool interrupted = false;
-	int size, err;
+	int size = 0, err;
 
 	all->size = 0;
 	err = send_request(rtnl, request);

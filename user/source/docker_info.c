@@ -84,7 +84,7 @@ int docker_info_read(const json_t *info, struct docker_node *node, struct skep_e
 	if (!id || !*id || strlen(id) >= sizeof(node->id))
 		return error_set(error, -EINVAL, "GET /info has no valid NodeID");
 	node->active = true;
-	strcpy(node->id, id);
+	memcpy(node->id, id, strlen(id) + 1);
 	if (address && *address && addr_parse(address, &node->address))
 		return error_set(error, -EINVAL, "GET /info: NodeAddr is not an IP address");
 	node->manager = json_is_true(json_object_get(swarm, "ControlAvailable"));

@@ -189,8 +189,8 @@ static void note_container(struct docker_tasks *tasks, const json_t *container)
 		if (!entry)
 			return; /* the next list finds it */
 		entry->tasks = tasks;
-		strcpy(entry->id, id);
-		strcpy(entry->task_id, task_id);
+		memcpy(entry->id, id, strlen(id) + 1);
+		memcpy(entry->task_id, task_id, strlen(task_id) + 1);
 		entry->next = tasks->entries;
 		tasks->entries = entry;
 	}

@@ -17,8 +17,6 @@ void parts_warn(struct parts *parts, const char *format, ...)
 	char text[512];
 	va_list args;
 
-	if (json_object_size(parts->warnings) >= MAX_WARNINGS)
-		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -26,7 +24,8 @@ void parts_warn(struct parts *parts, const char *format, ...)
 	for (char *c = text; *c; c++)
 		if (*c < 0x20 || *c >= 0x7f)
 			*c = '?';
-	parts_set(parts, parts->warnings, text, json_true());
+	if (json_object_size(parts->warnings) < MAX_WARNINGS)
+		parts_set(parts, parts->warnings, text, json_true());
 }
 
 void parts_set(struct parts *parts, json_t *object, const char *key, json_t *value)

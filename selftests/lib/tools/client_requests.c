@@ -100,8 +100,8 @@ int hits_main(int argc, char **argv)
 }
 
 /*
- * The socket stays open to the end: the kernel picks source ports at random, and a port picked twice would be no new
- * conversation.
+ * The socket stays open to the end: the kernel picks source ports at random, and a port picked
+ * twice would be no new conversation.
  */
 static bool udp_request(const struct endpoint *server, unsigned long i, char *line, size_t size)
 {
