@@ -235,6 +235,33 @@ static void fake_engine_node_in_no_swarm_is_said(void **state)
 	assert_false(docker_node(fixture->docker)->active);
 }
 
+static bool is_inactive(void *context)
+{
+	return !is_active(context);
+}
+
+static void fake_engine_shutting_down_is_not_leaving_the_swarm(void **state)
+{
+	struct fixture *fixture = *state;
+
+	open_docker(fixture);
+	assert_true(wait_until(fixture->loop, is_active, fixture, 2000));
+	/* As a real one does, for some seconds before it is gone. */
+	json_object_set_new(swarm_of(fixture), "LocalNodeState", json_string("inactive"));
+	publish_info(fixture);
+	fixture->text = "in no Swarm";
+	assert_true(wait_until(fixture->loop, says, fixture, 3000));
+	assert_true(docker_node(fixture->docker)->active);
+	fake_down(&fixture->engine);
+	fixture->text = "Docker at";
+	assert_true(wait_until(fixture->loop, says, fixture, 3000));
+	assert_true(docker_node(fixture->docker)->active);
+	/* One that goes on saying so has left. */
+	fake_up(&fixture->engine);
+	assert_false(wait_until(fixture->loop, is_inactive, fixture, 8000));
+	assert_true(wait_until(fixture->loop, is_inactive, fixture, 8000));
+}
+
 static void fake_engine_locked_keeps_what_was_known(void **state)
 {
 	struct fixture *fixture = *state;
@@ -370,6 +397,7 @@ int main(void)
 		TEST(fake_engine_demotion_shows_within_two_seconds),
 		TEST(fake_engine_node_in_no_swarm_is_said),
 		TEST(fake_engine_locked_keeps_what_was_known),
+		TEST(fake_engine_shutting_down_is_not_leaving_the_swarm),
 		TEST(fake_engine_event_shows_a_new_container_at_once),
 		TEST(fake_engine_container_started_again_has_another_process),
 		TEST(fake_engine_restarted_is_read_anew),

@@ -133,7 +133,7 @@ static void fake_engine_model_is_reported_once(void **state)
 	/* Polled on and on, told once. */
 	fixture->page = "/tasks";
 	fixture->wanted = 4;
-	assert_true(wait_until(fixture->loop, is_asked, fixture, 3000));
+	assert_true(wait_until(fixture->loop, is_asked, fixture, 15000));
 	assert_int_equal(fixture->n_models, 1);
 }
 

@@ -143,9 +143,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	for (size_t i = 0; i < api->n_paths; i++) {
-		if (strcmp(url, api->paths[i].path))
+		if (strcmp(url, api->paths[i].path) != 0)
 			continue;
-		if (strcmp(method, MHD_HTTP_METHOD_GET))
+		if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
 			return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 				      "this API answers GET only");
 		return answer(api, connection, &api->paths[i]);
@@ -175,7 +175,7 @@ static int listen_on(struct api *api, const char *path, struct skep_error *error
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(error, -ENAMETOOLONG, "the path %s is too long for a socket",
 				 path);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (unlink(path) && errno != ENOENT)
 		return error_errno(error, -errno, "cannot replace the socket %s", path);
 	api->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -187,7 +187,7 @@ static int listen_on(struct api *api, const char *path, struct skep_error *error
 	umask(mask);
 	if (err)
 		return error_errno(error, err, "cannot bind the socket %s", path);
-	strcpy(api->socket_path, path);
+	memcpy(api->socket_path, path, strlen(path) + 1);
 	if (listen(api->fd, 64))
 		return error_errno(error, -errno, "cannot listen on %s", path);
 	return 0;

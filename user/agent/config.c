@@ -48,7 +48,7 @@ static int set_u16(struct agent_config *config, const struct setting *setting, c
 		   struct skep_error *error)
 {
 	uint16_t *field = (uint16_t *)((char *)config + setting->offset);
-	unsigned long number;
+	unsigned long number = 0;
 	int err = parse_number(setting, value, &number, error);
 
 	if (!err)
@@ -60,7 +60,7 @@ static int set_u32(struct agent_config *config, const struct setting *setting, c
 		   struct skep_error *error)
 {
 	uint32_t *field = (uint32_t *)((char *)config + setting->offset);
-	unsigned long number;
+	unsigned long number = 0;
 	int err = parse_number(setting, value, &number, error);
 
 	if (!err)
@@ -101,18 +101,18 @@ static int set_source(struct agent_config *config, const struct setting *setting
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(value, names[i])) {
+		if (strcmp(value, names[i]) == 0) {
 			config->source = (enum config_source)i;
 			return 0;
 		}
-	if (strncmp(value, "file:", 5))
+	if (strncmp(value, "file:", 5) != 0)
 		return error_set(error, -EINVAL, "\"%s\" is none of auto, swarm, feed, file:PATH",
 				 value);
 	if (!value[5] || strlen(value + 5) > setting->most)
 		return error_set(error, -EINVAL, "file: needs a path of 1 to %lu bytes",
 				 setting->most);
 	config->source = CONFIG_SOURCE_FILE;
-	strcpy(config->source_path, value + 5);
+	memcpy(config->source_path, value + 5, strlen(value + 5) + 1);
 	return 0;
 }
 
@@ -136,11 +136,12 @@ static int add_interface(struct agent_config *config, const char *name, size_t l
 		if (!isgraph((unsigned char)name[i]))
 			return error_set(error, -EINVAL,
 					 "interface names have no space or control character");
-	if (length == strlen(NET_MESH_NAME) && !memcmp(name, NET_MESH_NAME, length))
+	if (length == strlen(NET_MESH_NAME) && memcmp(name, NET_MESH_NAME, length) == 0)
 		return error_set(error, -EINVAL, "%s is skep's own, clients do not come in by it",
 				 NET_MESH_NAME);
 	for (size_t i = 0; i < config->n_interfaces; i++)
-		if (!strncmp(config->interfaces[i], name, length) && !config->interfaces[i][length])
+		if (strncmp(config->interfaces[i], name, length) == 0 &&
+		    !config->interfaces[i][length])
 			return error_set(error, -EINVAL, "%s is named twice",
 					 config->interfaces[i]);
 	if (config->n_interfaces == CONFIG_MAX_INTERFACES)
@@ -237,7 +238,7 @@ static int set(struct agent_config *config, const char *name, const char *value,
 	       struct skep_error *error)
 {
 	for (size_t i = 0; i < N_SETTINGS; i++) {
-		if (strcmp(settings[i].name, name))
+		if (strcmp(settings[i].name, name) != 0)
 			continue;
 		if (*seen & (1U << i) && !settings[i].repeatable)
 			return error_set(error, -EINVAL, "given twice");
@@ -324,7 +325,7 @@ static int next_flag(int argc, char *const argv[], int *at, struct flag *flag,
 	const char *text = argv[(*at)++], *equals;
 	size_t length;
 
-	if (strncmp(text, "--", 2) || !text[2])
+	if (strncmp(text, "--", 2) != 0 || !text[2])
 		return error_set(error, -EINVAL, "%s: is not a flag", text);
 	equals = strchr(text, '=');
 	length = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
@@ -346,7 +347,7 @@ int agent_config_read(struct agent_config *config, int argc, char *const argv[],
 {
 	const char *file = NULL;
 	uint32_t seen = 0;
-	struct flag flag;
+	struct flag flag = {.value = NULL};
 	int err;
 
 	*config = defaults;
@@ -354,7 +355,7 @@ int agent_config_read(struct agent_config *config, int argc, char *const argv[],
 		err = next_flag(argc, argv, &at, &flag, error);
 		if (err)
 			return err;
-		if (strcmp(flag.name, "config"))
+		if (strcmp(flag.name, "config") != 0)
 			continue;
 		if (file)
 			return error_set(error, -EINVAL, "--config: given twice");
@@ -367,7 +368,7 @@ int agent_config_read(struct agent_config *config, int argc, char *const argv[],
 		err = next_flag(argc, argv, &at, &flag, error);
 		if (err)
 			return err;
-		if (!strcmp(flag.name, "config"))
+		if (strcmp(flag.name, "config") == 0)
 			continue;
 		err = set(config, flag.name, flag.value, &seen, error);
 		if (err)

@@ -64,17 +64,18 @@ static void compare_nodes(const struct model *before, const struct model *after)
 	size_t i = 0, j = 0, n = before ? before->n_nodes : 0;
 
 	while (i < n || j < after->n_nodes) {
-		const struct model_node *old = i < n ? &before->nodes[i] : NULL;
-		const struct model_node *new = j < after->n_nodes ? &after->nodes[j] : NULL;
-		int order = !old ? 1 : !new ? -1 : strcmp(old->id, new->id);
+		int order = i == n		  ? 1
+			    : j == after->n_nodes ? -1
+						  : strcmp(before->nodes[i].id, after->nodes[j].id);
 
 		if (order < 0)
-			add_name(&removed, old->name);
+			add_name(&removed, before->nodes[i].name);
 		else if (order > 0)
-			add_name(&added, new->name);
-		else if (old->ready != new->ready)
-			log_warning("node %s is %s", new->name,
-				    new->ready ? "ready again" : "not ready: its tasks drain");
+			add_name(&added, after->nodes[j].name);
+		else if (before->nodes[i].ready != after->nodes[j].ready)
+			log_warning("node %s is %s", after->nodes[j].name,
+				    after->nodes[j].ready ? "ready again"
+							  : "not ready: its tasks drain");
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -106,7 +107,8 @@ static void compare_serving(const struct model *before, const struct model *afte
 		while (old && i < before->n_services &&
 		       strcmp(before->services[i].id, service->id) < 0)
 			i++;
-		if (old && i < before->n_services && !strcmp(before->services[i].id, service->id))
+		if (old && i < before->n_services &&
+		    strcmp(before->services[i].id, service->id) == 0)
 			had = old[i];
 		if (!service->n_ports || had == new[j])
 			continue;

@@ -8,8 +8,11 @@
 
 json_t *json_from_text(const char *text)
 {
-	json_t *json = text ? json_string(text) : json_null();
+	json_t *json;
 
+	if (!text)
+		return json_null();
+	json = json_string(text);
 	if (!json) {
 		char *copy = strdup(text);
 

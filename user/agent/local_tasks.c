@@ -109,7 +109,7 @@ static int follow_containers(struct local_tasks *tasks, const struct local_tasks
 		       strcmp(tasks->containers[old].task_id, container->task_id) < 0)
 			old++;
 		if (old < tasks->n_containers &&
-		    !strcmp(tasks->containers[old].task_id, container->task_id) &&
+		    strcmp(tasks->containers[old].task_id, container->task_id) == 0 &&
 		    tasks->containers[old].pid == container->pid) {
 			next[i] = tasks->containers[old];
 		} else {

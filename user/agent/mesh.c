@@ -208,7 +208,7 @@ static int update_device(struct mesh *mesh, const struct mesh_facts *facts, bool
 
 	mesh_mac(&facts->underlay, device.mac);
 	if (mesh->generation == facts->net_generation &&
-	    !memcmp(&mesh->device, &device, sizeof(device)))
+	    memcmp(&mesh->device, &device, sizeof(device)) == 0)
 		return 0;
 	mesh->generation = 0;
 	err = net_mesh_ensure(&device, &mesh->ifindex, &changed, error);
@@ -236,14 +236,14 @@ static int update_routes(struct mesh *mesh, const struct mesh_facts *facts, bool
 	if (err)
 		return error_errno(error, err, "cannot choose the networks to route to %s",
 				   NET_MESH_NAME);
-	if (strcmp(left_out, mesh->left_out)) {
+	if (strcmp(left_out, mesh->left_out) != 0) {
 		if (*left_out)
 			log_warning("this host's own processes cannot reach tasks on: %s",
 				    left_out);
 		memcpy(mesh->left_out, left_out, sizeof(left_out));
 	}
 	if (!must && n == mesh->n_prefixes && skep_addr_equal(&mesh->source, &facts->underlay) &&
-	    (!n || !memcmp(prefixes, mesh->prefixes, n * sizeof(*prefixes))))
+	    (!n || memcmp(prefixes, mesh->prefixes, n * sizeof(*prefixes)) == 0))
 		goto cleanup;
 	/* Until it has gone well, the next call must try again. */
 	mesh->generation = 0;

@@ -122,7 +122,7 @@ void notify_status(struct notify *notify, const char *text)
 {
 	char line[sizeof(notify->status) + sizeof("STATUS=")];
 
-	if (!strncmp(notify->status, text, sizeof(notify->status) - 1))
+	if (strncmp(notify->status, text, sizeof(notify->status) - 1) == 0)
 		return;
 	snprintf(notify->status, sizeof(notify->status), "%s", text);
 	notify->status[strcspn(notify->status, "\n")] = '\0';

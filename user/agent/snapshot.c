@@ -131,7 +131,7 @@ static int read_services(struct snapshot *snapshot, const char *bpffs, struct sk
 			most = (size_t)snapshot->services[i].service_id + 1;
 	if (!err)
 		err = read_counters(bpffs, "service_counters", most, &counters, error);
-	for (size_t i = 0; !err && i < snapshot->n_services; i++) {
+	for (size_t i = 0; !err && counters && i < snapshot->n_services; i++) {
 		struct snapshot_service *service = &snapshot->services[i];
 		struct skep_addr *ring = NULL;
 		size_t n = 0;
@@ -164,7 +164,7 @@ static int read_tasks(struct snapshot *snapshot, const char *bpffs, struct skep_
 			most = (size_t)snapshot->tasks[i].task.counter + 1;
 	if (!err)
 		err = read_counters(bpffs, "task_counters", most, &counters, error);
-	for (size_t i = 0; !err && i < snapshot->n_tasks; i++)
+	for (size_t i = 0; !err && counters && i < snapshot->n_tasks; i++)
 		snapshot->tasks[i].counter = counters[snapshot->tasks[i].task.counter];
 	free(counters);
 	if (!err && snapshot->n_tasks)

@@ -88,7 +88,7 @@ static bool same_managers(const struct upstream *upstream, const struct docker_n
 	if (upstream->n_managers != node->n_managers)
 		return false;
 	for (size_t i = 0; i < node->n_managers; i++)
-		if (strcmp(upstream->managers[i], node->managers[i]))
+		if (strcmp(upstream->managers[i], node->managers[i]) != 0)
 			return false;
 	return true;
 }
@@ -159,7 +159,7 @@ static int open_source(struct upstream *upstream, struct skep_error *error)
 		return 0;
 	}
 	upstream->source = NULL;
-	if (strcmp(upstream->problem, why.text))
+	if (strcmp(upstream->problem, why.text) != 0)
 		log_error("source %s: %s", kind_names[upstream->wanted], why.text);
 	memcpy(upstream->problem, why.text, sizeof(upstream->problem));
 	*error = why;
@@ -196,7 +196,7 @@ static void open_server(struct upstream *upstream)
 		return;
 	}
 	upstream->server = NULL;
-	if (strcmp(upstream->server_problem, error.text))
+	if (strcmp(upstream->server_problem, error.text) != 0)
 		log_warning("cannot serve the feed yet: %s", error.text);
 	memcpy(upstream->server_problem, error.text, sizeof(upstream->server_problem));
 }

@@ -53,7 +53,7 @@ char *agent_model_text(struct agent *agent, size_t *size)
 /* Logs a problem once, and its end. */
 static void set_problem(struct agent *agent, const char *text)
 {
-	if (!strcmp(agent->problem, text))
+	if (strcmp(agent->problem, text) == 0)
 		return;
 	if (*text)
 		log_error("%s", text);
@@ -241,7 +241,7 @@ static void log_docker_problem(struct agent *agent)
 	const char *problem = agent->docker ? docker_problem(agent->docker) : NULL;
 	char *last = agent->docker_problem;
 
-	if (!strncmp(last, problem ? problem : "", sizeof(agent->docker_problem) - 1))
+	if (strncmp(last, problem ? problem : "", sizeof(agent->docker_problem) - 1) == 0)
 		return;
 	if (problem)
 		log_warning("Docker: %s", problem);

@@ -15,6 +15,13 @@
 /* No event tells a worker that it was promoted, or that a manager came or went. */
 #define INFO_EVERY_MS 2000
 
+/*
+ * A dockerd that shuts down leaves its Swarm a few seconds before it stops to answer, and says
+ * "inactive" meanwhile. Only one that says so for longer has left for good.
+ */
+#define LEFT_AFTER_MS 10000
+#define NS_PER_MS     1000000ULL
+
 #define EVENT_FILTERS                                                                              \
 	"{\"type\":[\"container\"],\"label\":[\"com.docker.swarm.task.id\"],"                      \
 	"\"event\":[\"start\",\"die\",\"destroy\",\"health_status\"]}"
@@ -36,6 +43,7 @@ struct docker {
 	struct http_request *request; /* of /info */
 	struct loop_timer timer;
 	uint64_t retry_ms;
+	uint64_t inactive_since_ns; /* while node still says active; 0: it is not inactive */
 	struct docker_tasks *tasks;
 	struct engine_events *events;
 	char problems[PROBLEMS][sizeof(((struct skep_error *)0)->text)]; /* "": none */
@@ -48,6 +56,18 @@ static void set_problem(struct docker *docker, int which, const char *text)
 	if (text)
 		error_set(&line, 0, "%s", text);
 	memcpy(docker->problems[which], line.text, sizeof(line.text));
+}
+
+/* Is the node still to be taken as in its Swarm, whatever the Engine says at the moment? */
+static bool may_be_shutting_down(struct docker *docker, const struct docker_node *node)
+{
+	if (node->active || !docker->node.active) {
+		docker->inactive_since_ns = 0;
+		return false;
+	}
+	if (!docker->inactive_since_ns)
+		docker->inactive_since_ns = loop_now_ns();
+	return loop_now_ns() - docker->inactive_since_ns < LEFT_AFTER_MS * NS_PER_MS;
 }
 
 /* Returns after how many ms to ask again. */
@@ -65,6 +85,7 @@ static uint64_t take_info(struct docker *docker, const struct http_answer *answe
 	json_decref(info);
 	if (err) {
 		set_problem(docker, PROBLEM_INFO, error.text);
+		docker->inactive_since_ns = 0;
 		docker->retry_ms = engine_retry_next(docker->retry_ms);
 		return docker->retry_ms;
 	}
@@ -73,7 +94,7 @@ static uint64_t take_info(struct docker *docker, const struct http_answer *answe
 		    node.active
 			    ? NULL
 			    : "this node is in no Swarm (docker swarm init, docker swarm join)");
-	if (docker_info_equal(&node, &docker->node)) {
+	if (may_be_shutting_down(docker, &node) || docker_info_equal(&node, &docker->node)) {
 		docker_info_free(&node);
 		return INFO_EVERY_MS;
 	}

@@ -19,7 +19,7 @@
 struct docker_node {
 	char id[64];		   /* "" while not in a Swarm */
 	struct skep_addr address;  /* NodeAddr */
-	bool active;		   /* LocalNodeState is active */
+	bool active;		   /* LocalNodeState is active, or was until 10 s ago */
 	bool manager;		   /* ControlAvailable */
 	char **managers;	   /* IPv4 addresses of RemoteManagers, without port */
 	size_t n_managers;
