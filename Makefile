@@ -148,11 +148,12 @@ stats: $(BUILD)/tc.bpf.o
 
 .PHONY: tidy
 tidy: $(SKELETON)
-	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(SOURCES) -- $(CPPFLAGS) -std=c11
+	$(Q)printf '%s\n' $(SOURCES) | xargs -P 2 -I {} sh -c \
+		'clang-tidy --quiet --warnings-as-errors="*" {} -- $(subst -I$(BUILD),-isystem $(BUILD),$(CPPFLAGS)) -std=c11 2>/dev/null'
 
 .PHONY: format
 format:
-	$(Q)clang-format -i $(SOURCES) $(wildcard user/*/*.h include/skep/*.h bpf/*.[ch] selftests/*/*.[ch])
+	$(Q)clang-format -i $(SOURCES) $(wildcard user/*/*.h include/skep/*.h bpf/*.[ch] selftests/*/*.[ch] selftests/lib/tools/*.[ch])
 
 .PHONY: install
 install: $(BUILD)/skep

@@ -59,12 +59,16 @@ static __always_inline int send_to_client(struct __sk_buff *skb, const struct sk
 		.ipv4_src = source,
 		.ipv4_dst = client,
 	};
-	struct bpf_redir_neigh next = {.nh_family = FAMILY_IPV4};
+	struct bpf_redir_neigh next = {};
 	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(SKEP_DROP_NO_ROUTE);
-	next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
+	next.nh_family = fib.family;
+	if (fib.family == FAMILY_IPV4)
+		next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
+	else				     /* IPv4 by an IPv6 gateway (RFC 5549) */
+		__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
 }
 

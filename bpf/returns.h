@@ -4,8 +4,9 @@
  *
  * Since the task sees the client's own address and port, a client that uses one port towards two frontends of a task has one reply
  * tuple for both. So a tuple belongs to one frontend at a time, and a flow that finds it taken gets another source port. It
- * stays taken for longer than the task's TCP remembers a closed connection (TIME-WAIT, 60 s on Linux): within it, the SYN of
- * another frontend's connection could look old to it, as clients number each destination's connections apart.
+ * stays taken while the connection is established, however silent, and then for longer than the task's TCP remembers it
+ * (TIME-WAIT, 60 s on Linux): within that, the SYN of another frontend's connection could look old to the task, as clients
+ * number each destination's connections apart.
  */
 #ifndef SKEP_BPF_RETURNS_H
 #define SKEP_BPF_RETURNS_H
@@ -24,6 +25,15 @@ static __always_inline int return_is_for(const struct skep_return *known, const 
 	return known->frontend_port == packet->flow.frontend_port &&
 	       known->client_port == packet->flow.client_port &&
 	       skep_addr_equal(&known->frontend, &packet->flow.frontend);
+}
+
+/* May the tuple become another frontend's? */
+static __always_inline int return_is_free(const struct skep_return *known, const struct packet *packet,
+					  __u64 now_ns)
+{
+	if (packet->flow.protocol == IPPROTO_TCP && known->state == SKEP_FLOW_ESTABLISHED)
+		return 0;
+	return now_ns - known->last_seen_ns > RETURN_TAKEN_NS;
 }
 
 /* Gives the flow a source port of its own: writes it where the flow's next packets will look, see below. */
@@ -69,6 +79,7 @@ static __always_inline int return_remember(const struct packet *packet, const st
 		.frontend_port = packet->flow.frontend_port,
 		.client_port = packet->flow.client_port,
 		.mode = mode,
+		.state = packet_is_syn(packet) ? SKEP_FLOW_SYN : flow_advance(SKEP_FLOW_SYN, packet),
 	};
 	struct skep_return *known = bpf_map_lookup_elem(&returns, &key);
 	__u64 now_ns = bpf_ktime_get_ns();
@@ -86,11 +97,15 @@ static __always_inline int return_remember(const struct packet *packet, const st
 	}
 	if (known && return_is_for(known, packet) && known->mode == mode &&
 	    skep_addr_equal(&known->ingress, ingress)) {
+		__u8 state = flow_advance(known->state, packet);
+
+		if (state != known->state)
+			known->state = state;
 		if (now_ns - known->last_seen_ns > LAST_SEEN_STEP_NS)
 			known->last_seen_ns = now_ns;
 		return 0;
 	}
-	if (!known || return_is_for(known, packet) || now_ns - known->last_seen_ns > RETURN_TAKEN_NS)
+	if (!known || return_is_for(known, packet) || return_is_free(known, packet, now_ns))
 		return bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY) ? SKEP_DROP_ERROR : 0;
 
 	/* In the middle of a connection its port cannot change any more. */
@@ -102,7 +117,7 @@ static __always_inline int return_remember(const struct packet *packet, const st
 
 		key.client_port = bpf_htons(port);
 		known = bpf_map_lookup_elem(&returns, &key);
-		if (known && now_ns - known->last_seen_ns <= RETURN_TAKEN_NS)
+		if (known && !return_is_free(known, packet, now_ns))
 			continue;
 		*source_port = key.client_port;
 		if (flow_set_source_port(packet, task, target_port, key.client_port, now_ns) ||

@@ -123,13 +123,19 @@ static __always_inline int second_chance(struct __sk_buff *skb, const struct pac
 	};
 	struct choice choice = {};
 	struct skep_service *service;
+	enum balance_result result;
 
 	if (again)
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
 		return packet_is_first(packet) ? drop(SKEP_DROP_NO_TASK)
 					       : reject_by_tunnel(skb, packet, config, gone, ingress);
 	service = bpf_map_lookup_elem(&services, &frontend);
-	if (!service || balance(packet, service, config, &choice) != BALANCE_TASK)
+	if (!service)
+		return reject_by_tunnel(skb, packet, config, gone, ingress);
+	result = balance(packet, service, config, &choice);
+	if (result == BALANCE_FULL)
+		return drop(SKEP_DROP_ERROR);
+	if (result != BALANCE_TASK)
 		return reject_by_tunnel(skb, packet, config, gone, ingress);
 
 	count_verdict(SKEP_SECOND_CHANCE);
@@ -141,7 +147,10 @@ static __always_inline int second_chance(struct __sk_buff *skb, const struct pac
 			   choice.task.word[3], ingress->word[3]);
 }
 
-/* The task that answered may be another than the one chosen here: the rest of the flow must go to it. */
+/*
+ * The task that answered may be another than the one chosen here: the rest of the flow must go to it. The first SYN-ACK decides, as it does for the
+ * client: once that has answered, later ones mean nothing.
+ */
 static __always_inline void learn_task(const struct packet *packet, __be32 task_ipv4)
 {
 	struct skep_flow_key key = {
@@ -156,7 +165,8 @@ static __always_inline void learn_task(const struct packet *packet, __be32 task_
 	struct skep_task *task;
 	struct skep_flow moved;
 
-	if (!flow || skep_addr_equal(&flow->task, &addr))
+	if (!flow || skep_addr_equal(&flow->task, &addr) ||
+	    (key.protocol == IPPROTO_TCP && flow->state != SKEP_FLOW_SYN))
 		return;
 	task = bpf_map_lookup_elem(&tasks, &addr);
 	if (!task || task->service_id != flow->service_id)
@@ -353,6 +363,8 @@ int from_task(struct __sk_buff *skb)
 	known = bpf_map_lookup_elem(&returns, &packet.reply);
 	if (!known)
 		return pass(SKEP_PASS_NOT_FROM_TASK);
+	if (packet.tcp_flags & (TCP_FIN | TCP_RST) && known->state != SKEP_FLOW_CLOSING)
+		known->state = SKEP_FLOW_CLOSING;
 	reply = *known;
 
 	if (reply.mode == SKEP_RETURN_TUNNEL) {

@@ -35,8 +35,9 @@ struct skep_config {
 	__u32 tunnel_mtu;	   /* largest inner IP packet that fits a frame to any node, bytes */
 	__u8 mesh_mac[6];	   /* skep0's own MAC, 02:53 + underlay: never an inner source */
 	__u8 pad[2];
+	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing elsewhere */
 };
-_Static_assert(sizeof(struct skep_config) == 32, "skep_config");
+_Static_assert(sizeof(struct skep_config) == 40, "skep_config");
 
 /* services: where a service answers. Address zero: on any address, for second chances only. */
 struct skep_frontend {
@@ -156,7 +157,8 @@ struct skep_return {
 	__be16 frontend_port;
 	__be16 client_port; /* the client's own */
 	__u8 mode;	    /* enum skep_return_mode */
-	__u8 pad[3];
+	__u8 state;	    /* enum skep_flow_state, CLOSING by either end's FIN or RST */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct skep_return) == 48, "skep_return");
 

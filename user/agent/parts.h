@@ -54,6 +54,7 @@ struct agent {
 
 	/* What the next work must look at. */
 	bool network_changed;
+	bool links_changed; /* since the last apply */
 	bool docker_changed;
 	uint64_t work_at_ns; /* 0: none is due */
 	struct loop_timer work;

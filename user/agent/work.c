@@ -70,6 +70,8 @@ static int read_network(struct agent *agent, struct skep_error *error)
 		return 0;
 	err = node_read_network(&agent->node, error);
 	agent->network_changed = err != 0;
+	if (!err)
+		agent->links_changed = true;
 	return err;
 }
 
@@ -105,8 +107,11 @@ static int apply(struct agent *agent, struct skep_error *error)
 {
 	uint64_t began = loop_now_ns();
 	struct datapath_changes changes = {0};
-	int err = datapath_apply(agent->datapath, agent->model, &agent->node.datapath, &changes,
-				 error);
+	int err;
+
+	agent->node.datapath.links_changed = agent->links_changed;
+	err = datapath_apply(agent->datapath, agent->model, &agent->node.datapath, &changes, error);
+	agent->links_changed = agent->links_changed && err;
 
 	agent->applied = changes;
 	agent->applied_count++;

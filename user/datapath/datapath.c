@@ -184,7 +184,10 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 		.context = datapath,
 	};
 
-	return desired_build(desired, model, node, &numbers, error);
+	int err = desired_build(desired, model, node, &numbers, error);
+
+	desired->config.netns = datapath->programs.netns;
+	return err;
 }
 
 /* A local task whose veth could not be hooked would get packets and lose its replies: it takes nothing new. */
@@ -205,7 +208,7 @@ static int write_config(struct datapath *datapath, const struct desired *desired
 	uint32_t zero = 0;
 	int err;
 
-	if (!memcmp(&datapath->config, &desired->config, sizeof(desired->config)))
+	if (memcmp(&datapath->config, &desired->config, sizeof(desired->config)) == 0)
 		return 0;
 	err = bpf_map_update_elem(datapath->programs.config, &zero, &desired->config, BPF_ANY);
 	if (err)
@@ -283,7 +286,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 		return err;
 
 	err = hooks_apply(datapath->programs.hooks, &datapath->programs.fds, desired.hooks, desired.n_hooks,
-			  datapath->hooks_fresh, &hooked, &own);
+			  datapath->hooks_fresh || node->links_changed, &hooked, &own);
 	datapath->hooks_fresh = err != 0;
 	keep_first(&first, err, error, &own);
 	changes->attached = hooked.attached;
@@ -422,7 +425,7 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier, con
 
 	if (err)
 		return error_errno(error, err, "cannot read map config");
-	if (memcmp(&config, &desired->config, sizeof(config)))
+	if (memcmp(&config, &desired->config, sizeof(config)) != 0)
 		verifier_line(verifier, "config: wrong (underlay address, skep0 or MTU)");
 	err = verify_table(verifier, &datapath->service_names, &desired->service_names, describe_name, error);
 	if (!err)

@@ -140,6 +140,36 @@ static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted, str
 	return 0;
 }
 
+int programs_check_namespace(const char *bpffs, uint64_t *netns, struct skep_error *error)
+{
+	struct skep_config config;
+	char path[PATH_MAX];
+	struct stat own;
+	uint32_t zero = 0;
+	int map, err;
+
+	if (stat("/proc/self/ns/net", &own))
+		return error_errno(error, -errno, "cannot tell which network namespace this is");
+	*netns = own.st_ino;
+	if (snprintf(path, sizeof(path), "%s/config", bpffs) >= (int)sizeof(path))
+		return error_set(error, -ENAMETOOLONG, "--bpffs %s: path too long", bpffs);
+	map = bpf_obj_get(path);
+	if (map == -ENOENT)
+		return 0;
+	if (map < 0)
+		return error_errno(error, map, "cannot open the pinned map %s", path);
+	err = bpf_map_lookup_elem(map, &zero, &config);
+	close(map);
+	if (err)
+		return error_errno(error, err, "cannot read the pinned map %s", path);
+	if (config.netns && config.netns != *netns)
+		return error_set(error, -EXDEV,
+				 "%s is the mesh of another network namespace (inode %llu, this one is %llu): run "
+				 "this there, or give another --bpffs",
+				 bpffs, (unsigned long long)config.netns, (unsigned long long)*netns);
+	return 0;
+}
+
 int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error)
 {
 	struct tc_bpf *object;
@@ -161,6 +191,8 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 		goto cleanup;
 	}
 	err = set_pins(object, config->bpffs, &programs->adopted, error);
+	if (!err)
+		err = programs_check_namespace(config->bpffs, &programs->netns, error);
 	if (err)
 		goto cleanup;
 	err = tc_bpf__load(object);

@@ -15,6 +15,7 @@ struct programs {
 	/* Maps, by file descriptor; owned by object. */
 	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters, hooks;
 	uint32_t max_services, max_tasks; /* as the maps are, which a running mesh had before this agent */
+	uint64_t netns;			  /* for struct skep_config */
 	bool adopted;			  /* pins were there */
 };
 
@@ -23,6 +24,12 @@ struct programs {
  */
 int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error);
 void programs_close(struct programs *programs);
+
+/*
+ * -EXDEV if the pins under bpffs belong to another network namespace than this process's: hooks are known by ifindex, and would be somebody else's. 0 if there are no
+ * pins. *netns: this process's.
+ */
+int programs_check_namespace(const char *bpffs, uint64_t *netns, struct skep_error *error);
 
 /* Every pin's name, for who removes them; NULL at the end. */
 extern const char *const programs_pins[];

@@ -130,16 +130,16 @@ void rings_compare(const struct ring_set *actual, const struct ring_set *desired
 		const struct ring *old = a < actual->n_rings ? &actual->rings[a] : NULL;
 		const struct ring *new = d < desired->n_rings ? &desired->rings[d] : NULL;
 
-		if (old && (!new || old->service_id < new->service_id)) {
+		if (!new || (old && old->service_id < new->service_id)) {
 			differs(context, old, NULL);
 			a++;
-		} else if (new && (!old || new->service_id < old->service_id)) {
+		} else if (!old || new->service_id < old->service_id) {
 			differs(context, NULL, new);
 			d++;
 		} else {
 			if (old->length != new->length ||
 			    memcmp(ring_slots(actual, old), ring_slots(desired, new),
-				   new->length * sizeof(struct skep_addr)))
+				   new->length * sizeof(struct skep_addr)) != 0)
 				differs(context, old, new);
 			a++;
 			d++;

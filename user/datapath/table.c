@@ -73,7 +73,7 @@ void table_deduplicate(struct table *table, enum table_keep keep)
 		size_t end = i + 1;
 
 		while (end < table->count &&
-		       !memcmp(table_key(table, i), table_key(table, end), table->key_size))
+		       memcmp(table_key(table, i), table_key(table, end), table->key_size) == 0)
 			end++;
 		if (end == i + 1 || keep == TABLE_KEEP_ONE)
 			memmove(table->rows + kept++ * row_size(table), table_key(table, i),
@@ -135,7 +135,7 @@ int table_compare(const struct table *actual, const struct table *desired,
 			d++;
 		} else {
 			if (difference->replace &&
-			    memcmp(table_value(actual, a), table_value(desired, d), actual->value_size))
+			    memcmp(table_value(actual, a), table_value(desired, d), actual->value_size) != 0)
 				result = difference->replace(difference->context, table_key(desired, d),
 							     table_value(desired, d),
 							     table_value(actual, a));

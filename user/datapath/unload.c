@@ -44,9 +44,12 @@ static int unload_pins(const char *bpffs, struct skep_error *error)
 /* Hooks first, so that no packet meets a half of it; pins last, since they say what there is to remove. */
 int datapath_unload(const char *bpffs, struct skep_error *error)
 {
+	uint64_t netns;
 	bool changed;
-	int err = unload_hooks(bpffs, error);
+	int err = programs_check_namespace(bpffs, &netns, error);
 
+	if (!err)
+		err = unload_hooks(bpffs, error);
 	if (!err)
 		err = net_mesh_routes_ensure(0, NULL, NULL, 0, &changed, error);
 	if (!err)

@@ -36,8 +36,9 @@ void parts_add_nodes(struct parts *parts, const json_t *answer)
 		const json_t *node = nodes[i].json;
 		const char *id = nodes[i].id;
 		const char *name = parts_text(json_object_get(node, "Description"), "Hostname");
-		bool ready =
-			strcmp(parts_text(json_object_get(node, "Status"), "State"), "ready") == 0;
+		const char *state = parts_text(json_object_get(node, "Status"), "State");
+		/* "unknown" is what a manager that has just become leader says of a node until it hears of it. */
+		bool ready = strcmp(state, "ready") == 0 || strcmp(state, "unknown") == 0;
 		char address[ADDR_TEXT_SIZE];
 
 		if (json_object_get(parts->node_ready, id))
