@@ -28,8 +28,8 @@ network_of() {
 		on "$1" ip -o link show | sed 's/ qdisc.*//'
 		on "$1" tc qdisc show
 		on "$1" tc filter show dev eth0 ingress
-		on "$1" ip rule show
-		on "$1" ip route show table all
+		on "$1" ip -4 rule show
+		on "$1" ip -4 route show table all
 	} | grep -v -e ' t-' -e 'dev t-'
 }
 
@@ -128,6 +128,14 @@ check "a tunnel frame from an address that is no node's is dropped and counted" 
 must scale web 0
 check "without a serving task a connection is refused at once" refused hits 192.0.2.1:8080
 check "and a datagram is answered with port unreachable" refused udp-hits 192.0.2.1:8053
+# Now every checksum is computed by the sender and checked by the receiver.
+must net_offloads n1 eth0 off
+must net_offloads client eth0 off
+check "the RST's checksum is right, too" refused hits 192.0.2.1:8080
+check "and the ICMP message's" refused udp-hits 192.0.2.1:8053
+must net_offloads client eth0 on
+check "also for packets that came with a partial checksum: the RST's" refused hits 192.0.2.1:8080
+check "and the ICMP message's" refused udp-hits 192.0.2.1:8053
 
 for node in "${NODES[@]}"; do must agent_stop "$node"; done
 check "a stopped agent leaves programs and maps in place" test -e "$RUN_DIR/bpf/n1/services"

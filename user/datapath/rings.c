@@ -256,7 +256,7 @@ static void on_delete(void *context, const struct ring *actual, const struct rin
 	struct writer *writer = context;
 	int err;
 
-	if (desired)
+	if (desired || !actual)
 		return;
 	err = bpf_map_delete_elem(writer->rings, &actual->service_id);
 	if (err && err != -ENOENT)
