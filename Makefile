@@ -5,6 +5,7 @@
 # make test       all tests (root); make unit, bpf-test, e2e: parts of them; SANITIZE=1: with ASan and UBSan
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
+# make bench-control  what the control plane costs: memory, time from model to maps (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -142,6 +143,10 @@ demo: deps
 deps:
 	$(call say,APT,"what is missing")
 	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
+
+.PHONY: bench-control
+bench-control: $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/control.sh
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o
