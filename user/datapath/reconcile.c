@@ -17,8 +17,9 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 	int err = 0, done = 0;
 
 	table->count = 0;
-	keys = malloc(BATCH * table->key_size);
-	values = malloc(BATCH * table->value_size);
+	/* Zeroed, for memcheck does not know what the kernel fills in. */
+	keys = calloc(BATCH, table->key_size);
+	values = calloc(BATCH, table->value_size);
 	if (!keys || !values)
 		err = -ENOMEM;
 	while (!err && !done) {
