@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Memcheck on the unit tests, and on an agent that carries traffic from a file source. Unit tests that wait on timers or enter namespaces for most of
-# their time are left to the sanitizers (SANITIZE=1).
+# Memcheck on the unit tests, two at a time, and on an agent that carries traffic from a file source.
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/lib.sh
 . selftests/lib/lib.sh
@@ -15,8 +14,17 @@ MEMCHECK="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --
 
 run_begin
 need valgrind
-for test in api cli cli_print config file http lib model model_bad notify source_file swarm_convert views; do
-	check "memcheck has nothing to say on test_$test" env CMOCKA_MESSAGE_OUTPUT=TAP $MEMCHECK "build/unit/test_$test"
+# One unit test's program: its last line is its exit status.
+unit_test() {
+	CMOCKA_MESSAGE_OUTPUT=TAP $MEMCHECK "build/unit/$1" >"$RUN_DIR/log/$1.memcheck" 2>&1
+	echo "status $?" >>"$RUN_DIR/log/$1.memcheck"
+}
+export -f unit_test
+export MEMCHECK RUN_DIR
+programs=$(find build/unit -maxdepth 1 -type f -name 'test_*' -perm -u+x -printf '%f\n' | sort)
+xargs -P 2 -I {} bash -c 'unit_test {}' <<<"$programs"
+for program in $programs; do
+	check "memcheck has nothing to say on $program" is "status 0" tail -n 1 "$RUN_DIR/log/$program.memcheck"
 done
 
 must net_begin 1

@@ -209,7 +209,7 @@ static int setup(void **state)
 {
 	(void)state;
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL))
 		return 0;
 	if (!mkdtemp(bpffs))
 		return -1;
