@@ -42,7 +42,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -I/usr/include/$(she
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
-SKELETON := $(BUILD)/tc.skel.h
+SKELETONS := $(BUILD)/tc.skel.h $(BUILD)/xdp.skel.h
 
 UNIT_TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(wildcard selftests/unit/test_*.c))
 BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selftests/bpf/test_*.c))
@@ -75,7 +75,10 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # ---- the program in user space
 
-$(BUILD)/user/datapath/programs.o: $(SKELETON)
+$(BUILD)/user/datapath/programs.o: $(BUILD)/tc.skel.h
+$(BUILD)/user/datapath/xdp.o: $(BUILD)/xdp.skel.h
+
+.SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
 
 $(BUILD)/user/%.o: user/%.c
 	$(call say,CC,$<)
@@ -153,7 +156,7 @@ stats: $(BUILD)/tc.bpf.o
 	@selftests/bench/stats.sh $<
 
 .PHONY: tidy
-tidy: $(SKELETON)
+tidy: $(SKELETONS)
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P 2 -I {} sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" {} -- $(CPPFLAGS) -std=c11 2>/dev/null'
 

@@ -23,6 +23,18 @@ enum balance_result {
 	BALANCE_FULL,	  /* the flow could not be kept: without it the next packet would be lost */
 };
 
+/* The service that the packet is addressed to; NULL: none. */
+static __always_inline struct skep_service *service_find(const struct packet *packet)
+{
+	struct skep_frontend frontend = {
+		.addr = packet->flow.frontend,
+		.port = packet->flow.frontend_port,
+		.protocol = packet->flow.protocol,
+	};
+
+	return bpf_map_lookup_elem(&services, &frontend);
+}
+
 struct choice {
 	struct skep_addr task;
 	struct skep_addr node;

@@ -31,4 +31,25 @@ static __always_inline void count_packet(__u32 service_id, __u32 task_counter, _
 	count_one(&task_counters, task_counter, bytes, new_flow);
 }
 
+/* The rest of such a packet is counted by another program. */
+static __always_inline void count_new_flow(__u32 service_id, __u32 task_counter)
+{
+	struct skep_counter *counter = bpf_map_lookup_elem(&service_counters, &service_id);
+
+	if (counter)
+		counter->new_flows++;
+	counter = bpf_map_lookup_elem(&task_counters, &task_counter);
+	if (counter)
+		counter->new_flows++;
+}
+
+static __always_inline void count_xdp(enum skep_xdp_way way)
+{
+	__u32 index = way;
+	__u64 *packets = bpf_map_lookup_elem(&xdp_counters, &index);
+
+	if (packets)
+		(*packets)++;
+}
+
 #endif

@@ -10,9 +10,8 @@
 #include "maps.h"
 #include "nat.h"
 #include "returns.h"
+#include "route.h"
 #include "tunnel.h"
-
-#define FAMILY_IPV4 2 /* AF_INET */
 
 static __always_inline int drop(enum skep_verdict verdict)
 {
@@ -43,22 +42,14 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 }
 
 /*
- * Out to the client, by this node's routes. What bpf_fib_lookup() says of forwarding is judged for skep0, where the agent
- * sees to it that forwarding is on; NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
+ * Out to the client, by this node's routes. NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
  */
 static __always_inline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
 					  __be32 source, __be16 sport, __be32 client, __be16 dport,
 					  __u8 protocol)
 {
-	struct bpf_fib_lookup fib = {
-		.family = FAMILY_IPV4,
-		.l4_protocol = protocol,
-		.sport = sport,
-		.dport = dport,
-		.ifindex = config->mesh_ifindex ? config->mesh_ifindex : skb->ifindex,
-		.ipv4_src = source,
-		.ipv4_dst = client,
-	};
+	struct bpf_fib_lookup fib =
+		route_question(config, skb->ifindex, source, sport, client, dport, protocol);
 	struct bpf_redir_neigh next = {};
 	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 

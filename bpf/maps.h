@@ -101,6 +101,20 @@ struct {
 	__type(value, __u64);
 } verdicts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SKEP_WIRES_MAX);
+	__type(key, __u32);
+	__type(value, struct skep_wire);
+} wires SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SKEP_XDP_WAY_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} xdp_counters SEC(".maps");
+
 /* Not read by any program: what skep attached where, for whoever has to take it off again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -24,6 +24,15 @@ static __always_inline __sum16 checksum_replace32(__sum16 check, __be32 from, __
 	return checksum_replace(check, (__be16)(from >> 16), (__be16)(to >> 16));
 }
 
+/* One hop less to live, nothing else. */
+static __always_inline void ip_hop(struct iphdr *ip)
+{
+	__be16 old_ttl = *(__be16 *)&ip->ttl; /* with the protocol beside it: the 16-bit word */
+
+	ip->ttl--;
+	ip->check = checksum_replace(ip->check, old_ttl, *(__be16 *)&ip->ttl);
+}
+
 enum nat_end { NAT_SOURCE, NAT_DESTINATION };
 
 /*
@@ -43,7 +52,6 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	struct iphdr *ip;
 	__be16 *ports;
 	void *data, *data_end;
-	__be16 old_ttl, new_ttl;
 
 	if (packet->ttl <= 1)
 		return SKEP_DROP_TTL;
@@ -65,10 +73,7 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	ip = data + OFFSET_IP;
 	ports = data + OFFSET_L4;
 
-	old_ttl = *(__be16 *)&ip->ttl; /* with the protocol beside it: the 16-bit word */
-	ip->ttl--;
-	new_ttl = *(__be16 *)&ip->ttl;
-	ip->check = checksum_replace(ip->check, old_ttl, new_ttl);
+	ip_hop(ip);
 	ip->check = checksum_replace32(ip->check, old_addr, addr);
 	if (end == NAT_SOURCE)
 		ip->saddr = addr;
@@ -79,22 +84,18 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	return 0;
 }
 
-/* One hop less to live, nothing else. Returns 0 or a verdict. */
+/* ip_hop() for an skb. Returns 0 or a verdict. */
 static __always_inline int ttl_decrement(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data;
 	void *data_end = (void *)(long)skb->data_end;
 	struct iphdr *ip = data + OFFSET_IP;
-	__be16 old_ttl, new_ttl;
 
 	if ((void *)(ip + 1) > data_end)
 		return SKEP_DROP_ERROR;
 	if (ip->ttl <= 1)
 		return SKEP_DROP_TTL;
-	old_ttl = *(__be16 *)&ip->ttl;
-	ip->ttl--;
-	new_ttl = *(__be16 *)&ip->ttl;
-	ip->check = checksum_replace(ip->check, old_ttl, new_ttl);
+	ip_hop(ip);
 	return 0;
 }
 
@@ -104,26 +105,22 @@ static __always_inline int ttl_decrement(struct __sk_buff *skb)
 #define TCP_OPTIONS_MAX	  40
 #define TCP_OPTION_LOOKUP 20 /* options walked over in search of the MSS */
 
-/*
- * Lowers the MSS option of a SYN or SYN-ACK to what fits a tunnel frame (RFC 9293 section 3.7.1), so that neither end sends
- * segments that would have to be cut. A SYN without the option means 536 bytes, which always fit.
- */
-static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+/* The largest segment that fits a tunnel frame (RFC 9293 section 3.7.1). */
+static __always_inline __u16 mss_limit(__u32 tunnel_mtu)
 {
-	__u8 options[TCP_OPTIONS_MAX] = {};
-	__u16 limit = tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);
-	__u32 length = packet->tcp_length - sizeof(struct tcphdr);
+	return tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);
+}
+
+/*
+ * Where in a SYN's options the value of the MSS option lies, if that is more than the limit; 0: there is nothing to clamp. Options end with zeros. A
+ * SYN without the option means 536 bytes, which always fit.
+ */
+static __always_inline __u32 mss_find(const __u8 options[TCP_OPTIONS_MAX], __u16 limit)
+{
 	__u32 at = 0;
 
-	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
-		return 0;
-	if (length == 0 || length > TCP_OPTIONS_MAX)
-		return 0;
-	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options, length))
-		return SKEP_DROP_ERROR;
-
 	for (int i = 0; i < TCP_OPTION_LOOKUP; i++) {
-		__be16 old_mss, new_mss;
+		__be16 mss;
 
 		if (at > TCP_OPTIONS_MAX - 4 || options[at] == TCP_OPTION_END)
 			return 0;
@@ -139,19 +136,40 @@ static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet 
 		}
 		if (options[at + 1] != 4)
 			return 0;
-		__builtin_memcpy(&old_mss, &options[at + 2], sizeof(old_mss));
-		if (bpf_ntohs(old_mss) <= limit)
-			return 0;
-		new_mss = bpf_htons(limit);
-		/* An odd offset swaps the bytes' places in the sum's 16-bit words. */
-		if (at & 1 ? bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, __builtin_bswap16(old_mss),
-						 __builtin_bswap16(new_mss), sizeof(new_mss))
-			   : bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, old_mss, new_mss, sizeof(new_mss)))
-			return SKEP_DROP_ERROR;
-		if (bpf_skb_store_bytes(skb, LENGTH_TCP + at + 2, &new_mss, sizeof(new_mss), 0))
-			return SKEP_DROP_ERROR;
-		return 0;
+		__builtin_memcpy(&mss, &options[at + 2], sizeof(mss));
+		return bpf_ntohs(mss) > limit ? at + 2 : 0;
 	}
+	return 0;
+}
+
+/* A word at an odd offset as the sum's 16-bit words see it. */
+static __always_inline __be16 mss_word(__be16 mss, __u32 at)
+{
+	return at & 1 ? __builtin_bswap16(mss) : mss;
+}
+
+/* Lowers the MSS option of a SYN or SYN-ACK that goes through the tunnel, so that neither end sends segments that would have to be cut. */
+static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+{
+	__u8 options[TCP_OPTIONS_MAX] = {};
+	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu));
+	__u32 length = packet->tcp_length - sizeof(struct tcphdr);
+	__u32 at;
+
+	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
+		return 0;
+	if (length == 0 || length > TCP_OPTIONS_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options, length))
+		return SKEP_DROP_ERROR;
+	at = mss_find(options, mss_limit(tunnel_mtu));
+	if (!at)
+		return 0;
+	__builtin_memcpy(&old_mss, &options[at], sizeof(old_mss));
+	if (bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, mss_word(old_mss, at), mss_word(new_mss, at),
+				sizeof(new_mss)) ||
+	    bpf_skb_store_bytes(skb, LENGTH_TCP + at, &new_mss, sizeof(new_mss), 0))
+		return SKEP_DROP_ERROR;
 	return 0;
 }
 

@@ -18,6 +18,8 @@
 #include "balance.h"
 #include "count.h"
 #include "deliver.h"
+#include "hint.h"
+#include "learn.h"
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
@@ -44,43 +46,52 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+/* Chooses the packet's task, which the XDP program has not done. Returns 0 with *choice filled, or the program's *result. */
+static __always_inline int choose(struct __sk_buff *skb, const struct packet *packet,
+				  const struct skep_config *config, struct choice *choice, int *result)
+{
+	struct skep_service *service = service_find(packet);
+
+	if (!service) {
+		*result = pass(SKEP_PASS_NO_FRONTEND);
+		return -1;
+	}
+	switch (balance(packet, service, config, choice)) {
+	case BALANCE_TASK:
+		return 0;
+	case BALANCE_NO_FLOW:
+		*result = pass(SKEP_PASS_NO_FLOW);
+		return -1;
+	case BALANCE_NO_TASK:
+		*result = reject(skb, packet,
+				 packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
+								      : SKEP_ANSWER_NO_TASK_ICMP);
+		return -1;
+	case BALANCE_GONE:
+		*result = reject(skb, packet, SKEP_ANSWER_TASK_GONE_RST);
+		return -1;
+	default:
+		*result = drop(SKEP_DROP_ERROR);
+		return -1;
+	}
+}
+
 SEC("tc")
 int from_wire(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
-	struct skep_frontend frontend = {};
-	struct skep_service *service;
 	struct choice choice = {};
 	struct packet packet;
-	int verdict;
+	int hinted, verdict, result;
 
 	if (!config || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK;
+	hinted = hint_take(skb, &choice);
 	verdict = parse_skb(skb, &packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
-
-	frontend.addr = packet.flow.frontend;
-	frontend.port = packet.flow.frontend_port;
-	frontend.protocol = packet.flow.protocol;
-	service = bpf_map_lookup_elem(&services, &frontend);
-	if (!service)
-		return pass(SKEP_PASS_NO_FRONTEND);
-
-	switch (balance(&packet, service, config, &choice)) {
-	case BALANCE_TASK:
-		break;
-	case BALANCE_NO_FLOW:
-		return pass(SKEP_PASS_NO_FLOW);
-	case BALANCE_NO_TASK:
-		return reject(skb, &packet,
-			      packet.flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
-								  : SKEP_ANSWER_NO_TASK_ICMP);
-	case BALANCE_GONE:
-		return reject(skb, &packet, SKEP_ANSWER_TASK_GONE_RST);
-	default:
-		return drop(SKEP_DROP_ERROR);
-	}
+	if (!hinted && choose(skb, &packet, config, &choice, &result))
+		return result;
 
 	count_packet(choice.service_id, choice.counter, packet_bytes(skb), choice.new_flow);
 	if (choice.ifindex)
@@ -147,50 +158,12 @@ static __always_inline int second_chance(struct __sk_buff *skb, const struct pac
 			   choice.task.word[3], ingress->word[3]);
 }
 
-/*
- * The task that answered may be another than the one chosen here: the rest of the flow must go to it. The first SYN-ACK decides, as it does for the
- * client: once that has answered, later ones mean nothing.
- */
-static __always_inline void learn_task(const struct packet *packet, __be32 task_ipv4)
-{
-	struct skep_flow_key key = {
-		.client = packet->reply.client,
-		.frontend = packet->reply.task,
-		.client_port = packet->reply.client_port,
-		.frontend_port = packet->reply.task_port,
-		.protocol = packet->reply.protocol,
-	};
-	struct skep_addr addr = skep_addr_v4(task_ipv4);
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &key);
-	struct skep_task *task;
-	struct skep_flow moved;
-
-	if (!flow || skep_addr_equal(&flow->task, &addr) ||
-	    (key.protocol == IPPROTO_TCP && flow->state != SKEP_FLOW_SYN))
-		return;
-	task = bpf_map_lookup_elem(&tasks, &addr);
-	if (!task || task->service_id != flow->service_id)
-		return;
-	moved = *flow;
-	moved.task = addr;
-	/* Whole, so that nobody reads half of an address; if it fails the next SYN-ACK tries again. */
-	bpf_map_update_elem(&flows, &key, &moved, BPF_EXIST);
-}
-
-/* At the ingress node: a reply, ready for the client. Only what answers for a frontend of this node may leave. */
+/* At the ingress node: a reply, ready for the client. */
 static __always_inline int frame_return(struct __sk_buff *skb, const struct packet *packet,
 					const struct skep_config *config, __be32 task)
 {
-	struct skep_frontend frontend = {
-		.addr = packet->reply.task,
-		.port = packet->reply.task_port,
-		.protocol = packet->reply.protocol,
-	};
-
-	if (!bpf_map_lookup_elem(&services, &frontend))
+	if (!reply_accept(packet, task))
 		return drop(SKEP_DROP_BAD_FRAME);
-	if (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN)
-		learn_task(packet, task);
 	return send_to_client(skb, config, packet->reply.task.word[3], packet->reply.task_port,
 			      packet->reply.client.word[3], packet->reply.client_port,
 			      packet->reply.protocol);

@@ -6,7 +6,7 @@
  * Ports and addresses are in network order, everything else in host order. Names of enum values are
  * what `bpftool map dump` prints.
  *
- * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes` and `hooks` belong to the
+ * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks` belong to the
  * agent, the programs only read them (but for a ring's cursor). `flows`, `returns` and the counters
  * belong to the programs, the agent only reads them (but clears a counter before it gives its index
  * to a new service or task).
@@ -195,6 +195,25 @@ enum skep_verdict {
 	SKEP_DROP_COLLISION,	    /* no source port was free, or the tuple became another flow's */
 	SKEP_DROP_ERROR,	    /* a kernel helper failed: no memory, not writable, … */
 	SKEP_VERDICT_COUNT
+};
+
+/* wires: ifindex -> an interface where the XDP program is in force. None: it passes everything there. */
+struct skep_wire {
+	__u32 hint_key[2]; /* random; see skep/hint.h */
+	__u8 mac[6];	   /* the interface's own: what is sent to another is not for this host */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct skep_wire) == 16, "skep_wire");
+
+/* More interfaces than --interface takes. */
+#define SKEP_WIRES_MAX 64
+
+/* xdp_counters (index: this), per CPU: packets that the XDP program finished, or chose the task for. */
+enum skep_xdp_way {
+	SKEP_XDP_FORWARDED, /* a client's, sent to the task's node */
+	SKEP_XDP_RETURNED,  /* a task's, stripped of its frame and sent to the client */
+	SKEP_XDP_HINTED,    /* a client's, left to from_wire together with the choice */
+	SKEP_XDP_WAY_COUNT
 };
 
 /* hooks: ifindex -> what skep attached there, so that `skep unload` knows what is its own. */

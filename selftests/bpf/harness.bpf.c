@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The very programs of bpf/tc.bpf.c, with the helpers that a test run would leave blind wrapped: a
+ * The very programs of bpf/tc.bpf.c and bpf/xdp.bpf.c, with the helpers that a test run would leave blind wrapped: a
  * tunnel key is given before it is asked for, redirects and keys are written down, and a helper can
  * be made to fail. See record.h.
  */
@@ -111,3 +111,15 @@ static __always_inline long failing_change_tail(struct __sk_buff *skb, __u32 len
 #define bpf_skb_change_tail    failing_change_tail
 
 #include "tc.bpf.c"
+
+#define LICENSE LICENSE_OF_XDP
+#include "xdp.bpf.c"
+#undef LICENSE
+
+/* Lets live frames, with whatever metadata they were given, through to from_wire. */
+SEC("xdp")
+int pass_all(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return XDP_PASS;
+}

@@ -254,6 +254,14 @@ uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict)
 	return packets;
 }
 
+uint64_t mesh_xdp_counter(struct mesh *mesh, enum skep_xdp_way way)
+{
+	uint64_t packets;
+
+	percpu_sum(mesh->programs->maps.xdp_counters, way, &packets, 1);
+	return packets;
+}
+
 static struct skep_counter counter(struct bpf_map *map, uint32_t index)
 {
 	uint64_t sums[3];
@@ -326,7 +334,9 @@ static int mesh_fresh(void **state)
 	map_empty(mesh->programs->maps.nodes);
 	map_empty(mesh->programs->maps.flows);
 	map_empty(mesh->programs->maps.returns);
+	map_empty(mesh->programs->maps.wires);
 	percpu_clear(mesh->programs->maps.verdicts, 1);
+	percpu_clear(mesh->programs->maps.xdp_counters, 1);
 	percpu_clear(mesh->programs->maps.service_counters, 3);
 	percpu_clear(mesh->programs->maps.task_counters, 3);
 	memset(mesh->stimulus, 0, sizeof(*mesh->stimulus));

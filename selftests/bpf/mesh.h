@@ -118,6 +118,7 @@ void mesh_return_set(struct mesh *mesh, const char *task, const char *client, ui
 void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol);
 
 uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict);
+uint64_t mesh_xdp_counter(struct mesh *mesh, enum skep_xdp_way way);
 struct skep_counter mesh_service_counter(struct mesh *mesh, uint32_t service);
 struct skep_counter mesh_task_counter(struct mesh *mesh, const char *task);
 

@@ -32,6 +32,8 @@ static void maps_have_the_sizes_of_their_structs(void **state)
 		{mesh->programs->maps.task_counters, 4, sizeof(struct skep_counter)},
 		{mesh->programs->maps.verdicts, 4, 8},
 		{mesh->programs->maps.hooks, 4, sizeof(struct skep_hook)},
+		{mesh->programs->maps.wires, 4, sizeof(struct skep_wire)},
+		{mesh->programs->maps.xdp_counters, 4, 8},
 	};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {

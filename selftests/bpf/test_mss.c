@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "expect.h"
+#include "xdp.h"
 
 #define LOCAL	 "10.0.0.11"
 #define AWAY	 "10.0.0.21"
@@ -13,7 +13,7 @@
 #define MSS_1411  0x05, 0x83
 #define MSS_1460  0x05, 0xb4
 
-/* Forwarded to a remote task with the options `after`. */
+/* Forwarded to a remote task with the options `after`, by tc and by XDP. */
 #define CLAMPS(flags, after, ...)                                                                  \
 	do {                                                                                       \
 		struct frame frame = tcp4(CLIENT, WEB_AT, flags, OPTIONS(__VA_ARGS__));            \
@@ -25,12 +25,25 @@
 
 static void forwards(struct mesh *mesh, const struct frame *frame, const struct frame *expected)
 {
+	struct xdp_outcome framed;
 	struct outcome outcome;
+	struct frame whole;
 
+	xdp_links(mesh);
 	mesh_task(mesh, WEB, AWAY, NODE_2, 0);
 	mesh_ring(mesh, WEB, 0, RING(AWAY));
 	outcome = mesh_run(mesh, FROM_WIRE, frame);
 	expect_tunnelled(mesh, &outcome, NODE_2, SKEP_VNI(SKEP_FRAME_FORWARD, 80), expected);
+	framed = xdp_run(mesh, frame);
+	assert_int_equal(framed.result, XDP_TX);
+	whole = xdp_framed(expected,
+			   (struct outer_recipe){.mac_from = WIRE_MAC,
+						 .mac_to = NODE_2_AT_WIRE,
+						 .from = HERE,
+						 .to = NODE_2,
+						 .vni = SKEP_VNI(SKEP_FRAME_FORWARD, 80),
+						 .like = &framed.frame});
+	expect_frame(&whole, &framed.frame);
 }
 
 static void as_first_option(void **state)

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fast path: what needs no local delivery, at the driver of the interfaces that clients come in
+ * by. It does what from_wire and from_mesh of tc.bpf.c would do, by the same steps, and only what
+ * it can finish: a client's packet to another node's task, and a reply from there back to the
+ * client. Everything else it passes on as it came, and tc decides; a choice that was made already
+ * goes along (skep/hint.h).
+ *
+ * Nothing is counted here but what ends here, so each packet is counted once.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "balance.h"
+#include "count.h"
+#include "hint.h"
+#include "learn.h"
+#include "maps.h"
+#include "parse.h"
+#include "route.h"
+#include "tunnel.h"
+#include "xdp_packet.h"
+
+const volatile __be16 tunnel_port = __builtin_bswap16(SKEP_TUNNEL_PORT); /* set by the agent */
+
+static __always_inline int give_up_broken(void)
+{
+	count_verdict(SKEP_DROP_ERROR);
+	return XDP_DROP;
+}
+
+/* The interface, if the packet was sent to this host: who bridges or listens to all sees others'
+ * packets, too. */
+static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
+{
+	const struct ethhdr *eth = (void *)(long)xdp->data;
+	__u32 ifindex = xdp->ingress_ifindex;
+	const struct skep_wire *wire = bpf_map_lookup_elem(&wires, &ifindex);
+
+	if (!wire || (void *)(eth + 1) > (void *)(long)xdp->data_end)
+		return 0;
+	for (int i = 0; i < ETH_ALEN; i++)
+		if (eth->h_dest[i] != wire->mac[i])
+			return 0;
+	return wire;
+}
+
+/*
+ * Fills in the next hop and its interface. Returns 0 if XDP cannot send there: no route, a
+ * neighbour yet to be asked for, larger than the path takes, or an interface where no XDP program
+ * of ours is in force, whose driver might throw the packet away.
+ */
+static __always_inline int route_find(struct xdp_md *xdp, struct bpf_fib_lookup *fib)
+{
+	if (bpf_fib_lookup(xdp, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    fib->family != FAMILY_IPV4)
+		return 0;
+	return fib->ifindex == xdp->ingress_ifindex || bpf_map_lookup_elem(&wires, &fib->ifindex);
+}
+
+static __always_inline int send(struct xdp_md *xdp, __u32 ifindex)
+{
+	return ifindex == xdp->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
+}
+
+/* A client's packet to another node's task. XDP_PASS: the packet is as it was. */
+static __always_inline int forward(struct xdp_md *xdp, const struct packet *packet,
+				   const struct skep_config *config, const struct choice *choice)
+{
+	struct outer outer = {
+		.from = config->underlay.word[3],
+		.to = choice->node.word[3],
+		.source_port = flow_source_port(&packet->flow),
+		.port = tunnel_port,
+		.vni = SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
+	};
+	__u32 bytes = xdp->data_end - xdp->data - OFFSET_IP;
+	struct bpf_fib_lookup fib;
+	struct ethhdr *inner;
+	void *data, *data_end;
+
+	if (packet->ttl <= 1)
+		return XDP_PASS;
+	fib = route_question(config, xdp->ingress_ifindex, outer.from, outer.source_port, outer.to,
+			     outer.port, IPPROTO_UDP);
+	fib.tot_len = bytes + SKEP_TUNNEL_OVERHEAD;
+	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, -SKEP_TUNNEL_OVERHEAD))
+		return XDP_PASS;
+
+	data = (void *)(long)xdp->data;
+	data_end = (void *)(long)xdp->data_end;
+	inner = data + INNER_FRAME;
+	if ((void *)inner + OFFSET_L4 > data_end)
+		return give_up_broken();
+	mac_of_addr(inner->h_dest, choice->task.word[3]);
+	mac_of_addr(inner->h_source, config->underlay.word[3]);
+	ip_hop((void *)inner + OFFSET_IP);
+	mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
+
+	__builtin_memcpy(outer.mac_to, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(outer.mac_from, fib.smac, ETH_ALEN);
+	if (outer_write(xdp, &outer))
+		return give_up_broken();
+	count_packet(choice->service_id, choice->counter, bytes, choice->new_flow);
+	count_xdp(SKEP_XDP_FORWARDED);
+	return send(xdp, fib.ifindex);
+}
+
+static __always_inline int from_client(struct xdp_md *xdp, const struct packet *packet,
+				       const struct skep_config *config)
+{
+	struct skep_service *service = service_find(packet);
+	struct choice choice = {};
+	const struct skep_wire *wire;
+	int result;
+
+	if (!service)
+		return XDP_PASS;
+	wire = wire_find(xdp);
+	if (!wire || balance(packet, service, config, &choice) != BALANCE_TASK)
+		return XDP_PASS;
+	if (!choice.ifindex) {
+		result = forward(xdp, packet, config, &choice);
+		if (result != XDP_PASS)
+			return result;
+	}
+	if (!hint_leave(xdp, wire, &choice))
+		count_xdp(SKEP_XDP_HINTED);
+	else if (choice.new_flow) /* from_wire will take it for an old one */
+		count_new_flow(choice.service_id, choice.counter);
+	return XDP_PASS;
+}
+
+/*
+ * A frame of the tunnel. A reply is stripped and sent to the client, as from_mesh does; what is for
+ * a task here goes up through skep0.
+ */
+static __always_inline int from_node(struct xdp_md *xdp, const struct packet *packet,
+				     const struct skep_config *config)
+{
+	void *data = (void *)(long)xdp->data;
+	void *data_end = (void *)(long)xdp->data_end;
+	struct skep_addr remote = packet->flow.client;
+	struct bpf_fib_lookup fib;
+	struct packet reply;
+	struct ethhdr *eth;
+	__be32 to, from;
+
+	if (SKEP_VNI_KIND(outer_read(data, data_end)) != SKEP_FRAME_RETURN)
+		return XDP_PASS;
+	if (!wire_find(xdp) || !bpf_map_lookup_elem(&nodes, &remote))
+		return XDP_PASS;
+	if (parse_frame(data + INNER_FRAME, data_end, &reply) != PARSED)
+		return XDP_PASS;
+	eth = data + INNER_FRAME;
+	if ((void *)(eth + 1) > data_end || !addr_of_mac(eth->h_dest, &to) ||
+	    !addr_of_mac(eth->h_source, &from) || !reply_accept(&reply, from))
+		return XDP_PASS;
+	fib = route_question(config, xdp->ingress_ifindex, reply.reply.task.word[3],
+			     reply.reply.task_port, reply.reply.client.word[3],
+			     reply.reply.client_port, reply.reply.protocol);
+	fib.tot_len = data_end - data - INNER_FRAME - OFFSET_IP;
+	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
+		return XDP_PASS;
+
+	eth = (void *)(long)xdp->data;
+	if ((void *)(eth + 1) > (void *)(long)xdp->data_end)
+		return give_up_broken();
+	__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
+	count_xdp(SKEP_XDP_RETURNED);
+	return send(xdp, fib.ifindex);
+}
+
+SEC("xdp")
+int fast_path(struct xdp_md *xdp)
+{
+	const struct skep_config *config = config_get();
+	struct packet packet;
+
+	if (hint_clear(xdp))
+		return give_up_broken();
+	if (!config ||
+	    parse_frame((void *)(long)xdp->data, (void *)(long)xdp->data_end, &packet) != PARSED)
+		return XDP_PASS;
+	if (packet.flow.protocol == IPPROTO_UDP && packet.flow.frontend_port == tunnel_port &&
+	    skep_addr_equal(&packet.flow.frontend, &config->underlay))
+		return from_node(xdp, &packet, config);
+	return from_client(xdp, &packet, config);
+}
+
+char LICENSE[] SEC("license") = "GPL";

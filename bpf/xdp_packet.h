@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rewriting a packet where it lies, before there is an skb. Here every checksum is a number in the
+ * packet: there is neither CHECKSUM_PARTIAL nor an offload yet.
+ */
+#ifndef SKEP_BPF_XDP_PACKET_H
+#define SKEP_BPF_XDP_PACKET_H
+
+#include "nat.h"
+#include "parse.h"
+#include "skep/tunnel.h"
+#include "tunnel.h"
+
+/* RFC 7348 section 5. */
+struct vxlanhdr {
+	__be32 flags;
+	__be32 vni; /* in the upper 24 bits */
+};
+#define VXLAN_HAS_VNI 0x08000000
+
+/* Where the headers around a frame lie, from its outer Ethernet header. */
+#define OUTER_UDP   OFFSET_L4
+#define OUTER_VXLAN (OUTER_UDP + (int)sizeof(struct udphdr))
+#define INNER_FRAME (OUTER_VXLAN + (int)sizeof(struct vxlanhdr))
+_Static_assert(INNER_FRAME == SKEP_TUNNEL_OVERHEAD, "what the agent subtracts from the MTU");
+
+#define IPV4_ECN     0x03 /* RFC 3168 */
+#define IPV4_ECN_CE  0x03
+#define IPV4_ECN_ECT 0x02
+
+/* RFC 6335: ports that are nobody's. */
+#define SOURCE_PORT_LOW	 49152
+#define SOURCE_PORT_BITS 14
+
+struct outer { /* what is to be written around a frame */
+	__u8 mac_to[ETH_ALEN], mac_from[ETH_ALEN];
+	__be32 from, to;
+	__be16 source_port, port;
+	__u32 vni;
+};
+
+/* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
+ * 7348 section 5). */
+static __always_inline __be16 flow_source_port(const struct skep_flow_key *flow)
+{
+	__u64 hash = (__u64)flow->client.word[3] << 32 | flow->frontend.word[3];
+
+	hash *= 0x9e3779b97f4a7c15ULL;
+	hash ^= (__u64)flow->protocol << 32 | (__u32)flow->client_port << 16 | flow->frontend_port;
+	hash ^= hash >> 32;
+	hash *= 0x9e3779b97f4a7c15ULL;
+	return bpf_htons(SOURCE_PORT_LOW + (hash >> (64 - SOURCE_PORT_BITS)));
+}
+
+static __always_inline __sum16 ip_checksum(const struct iphdr *ip)
+{
+	const __u16 *word = (const __u16 *)ip;
+	__u32 sum = 0;
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
+		sum += word[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__sum16)~sum;
+}
+
+/* mss_clamp() for the packet in the frame at eth. */
+static __always_inline void mss_clamp_direct(void *eth, void *data_end, const struct packet *packet,
+					     __u32 tunnel_mtu)
+{
+	__u32 words[TCP_OPTIONS_MAX / sizeof(__u32)] = {};
+	const __u8 *options = (const __u8 *)words;
+	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu)), *mss;
+	struct tcphdr *tcp = eth + OFFSET_L4;
+	__u32 *word = eth + LENGTH_TCP;
+	__u32 at;
+
+	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
+		return;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < (int)(sizeof(words) / sizeof(*words)); i++) {
+		if ((i + 1) * sizeof(*words) > packet->tcp_length - sizeof(*tcp) ||
+		    (void *)(word + i + 1) > data_end)
+			break;
+		words[i] = word[i];
+	}
+	at = mss_find(options, mss_limit(tunnel_mtu));
+	if (!at || at > TCP_OPTIONS_MAX - sizeof(*mss))
+		return;
+	mss = eth + LENGTH_TCP + at;
+	if ((void *)(mss + 1) > data_end || (void *)(tcp + 1) > data_end)
+		return;
+	__builtin_memcpy(&old_mss, &options[at], sizeof(old_mss));
+	tcp->check = checksum_replace(tcp->check, mss_word(old_mss, at), mss_word(new_mss, at));
+	*mss = new_mss;
+}
+
+/*
+ * Writes the headers around the frame, for which room was made, as the kernel's vxlan device writes
+ * them: no checksum, may be fragmented on the way and so has an ID, congestion marks as of the
+ * inner packet (RFC 6040 section 4.1, with CE told as ECT). Returns 0, or a negative error: there
+ * is no room.
+ */
+static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *outer)
+{
+	void *data = (void *)(long)xdp->data;
+	void *data_end = (void *)(long)xdp->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + OFFSET_IP;
+	struct udphdr *udp = data + OUTER_UDP;
+	struct vxlanhdr *vxlan = data + OUTER_VXLAN;
+	const struct iphdr *inner = data + INNER_FRAME + OFFSET_IP;
+	__u16 length = data_end - data;
+	__u8 ecn;
+
+	if ((void *)(inner + 1) > data_end)
+		return -1;
+	ecn = inner->tos & IPV4_ECN;
+	__builtin_memcpy(eth->h_dest, outer->mac_to, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, outer->mac_from, ETH_ALEN);
+	eth->h_proto = bpf_htons(ETH_P_IP);
+
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tos = ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn;
+	ip->tot_len = bpf_htons(length - OFFSET_IP);
+	ip->id = bpf_get_prandom_u32();
+	ip->frag_off = 0;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_UDP;
+	ip->check = 0;
+	ip->saddr = outer->from;
+	ip->daddr = outer->to;
+	ip->check = ip_checksum(ip);
+
+	udp->source = outer->source_port;
+	udp->dest = outer->port;
+	udp->len = bpf_htons(length - OUTER_UDP);
+	udp->check = 0;
+
+	vxlan->flags = bpf_htonl(VXLAN_HAS_VNI);
+	vxlan->vni = bpf_htonl(outer->vni << 8);
+	return 0;
+}
+
+/*
+ * The VNI of a tunnel frame that has just the form that skep sends, or 0: the kernel's vxlan device
+ * shall judge it. That is also who verifies an outer checksum and carries congestion marks of the
+ * path inward.
+ */
+static __always_inline __u32 outer_read(void *data, void *data_end)
+{
+	const struct iphdr *ip = data + OFFSET_IP;
+	const struct udphdr *udp = data + OUTER_UDP;
+	const struct vxlanhdr *vxlan = data + OUTER_VXLAN;
+	__u32 length = data_end - data;
+
+	if (data + INNER_FRAME > data_end)
+		return 0;
+	if (ip->tot_len != bpf_htons(length - OFFSET_IP) ||
+	    udp->len != bpf_htons(length - OUTER_UDP))
+		return 0;
+	if (udp->check || (ip->tos & IPV4_ECN) == IPV4_ECN_CE)
+		return 0;
+	if (vxlan->flags != bpf_htonl(VXLAN_HAS_VNI) || bpf_ntohl(vxlan->vni) & 0xff)
+		return 0;
+	return bpf_ntohl(vxlan->vni) >> 8;
+}
+
+#endif
