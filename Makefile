@@ -76,7 +76,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 # ---- the program in user space
 
 $(BUILD)/user/datapath/programs.o: $(BUILD)/tc.skel.h
-$(BUILD)/user/datapath/xdp.o: $(BUILD)/xdp.skel.h
+$(BUILD)/user/datapath/fast_path.o: $(BUILD)/xdp.skel.h
 
 .SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
 

@@ -248,7 +248,10 @@ static void lists_of_anything_at_all_are_survived(void **state)
 	" \"model\": {\"nodes\": 3, \"networks\": 2, \"services\": 4, \"tasks\": 9,"               \
 	"             \"version\": \"00ff\", \"age_s\": 3},"                                       \
 	" \"feed\": {\"port\": 2378, \"problem\": null},"                                          \
-	" \"datapath\": {\"interfaces\": [\"eth0\", \"eth1\"], \"mesh\": \"skep0\","               \
+	" \"datapath\": {\"interfaces\": ["                                                       \
+	"   {\"name\": \"eth0\", \"datapath\": \"xdp\", \"why\": null},"                            \
+	"   {\"name\": \"eth1\", \"datapath\": \"tc\", \"why\": \"its driver has no native XDP\"}],"  \
+	"   \"xdp\": {\"forwarded\": 7, \"returned\": 8, \"hinted\": 0}, \"mesh\": \"skep0\","        \
 	"   \"tunnel_port\": 4799, \"underlay\": " underlay ", \"tunnel_mtu\": 1450,"              \
 	"   \"problem\": null, \"memory_bytes\": 20971520,"                                        \
 	"   \"applied\": {\"count\": 12, \"last_ms\": 1.34, \"inserted\": 5, \"replaced\": 0,"     \
@@ -281,6 +284,11 @@ static void status_in_order_says_so_first(void **state)
 		"feed       for workers on TCP port 2378\n"
 		"model      3 nodes, 2 networks, 4 services, 9 tasks; changed 3 s ago\n"
 		"data path  clients come in by eth0, eth1; maps take 20 MiB\n"
+		"           eth0: XDP and tc\n"
+		"           eth1: tc alone, its driver has no native XDP\n"
+		"xdp        7 packets sent to other nodes, 8 replies sent to clients, 0 handed to "
+		"tc with "
+		"their task\n"
 		"tunnel     skep0, from 10.1.0.1, UDP port 4799, carries packets of up to 1450 "
 		"bytes\n"
 		"applied    12 times, last in 1.3 ms: 5 entries inserted, 0 replaced, 1 deleted\n"
@@ -311,6 +319,11 @@ static void status_puts_problems_first_and_marks_them(void **state)
 		"feed       for workers on TCP port 2378\n"
 		"model      3 nodes, 2 networks, 4 services, 9 tasks; changed 3 s ago\n"
 		"data path  clients come in by eth0, eth1; maps take 20 MiB\n"
+		"           eth0: XDP and tc\n"
+		"           eth1: tc alone, its driver has no native XDP\n"
+		"xdp        7 packets sent to other nodes, 8 replies sent to clients, 0 handed to "
+		"tc with "
+		"their task\n"
 		"tunnel     none\n"
 		"applied    12 times, last in 1.3 ms: 5 entries inserted, 0 replaced, 1 deleted\n"
 		"\n"

@@ -226,6 +226,12 @@ static void verify_lists_the_differences(void **state)
 	       "{\"differences\":1,\"lines\":[\"a line\"]}");
 }
 
+static const struct datapath_wire a_wire = {
+	.ifindex = 2,
+	.why = "its driver has no native XDP",
+};
+static const uint64_t no_xdp[SKEP_XDP_WAY_COUNT];
+
 static struct views_status a_status(const uint64_t *verdicts)
 {
 	return (struct views_status){
@@ -245,6 +251,9 @@ static struct views_status a_status(const uint64_t *verdicts)
 		.feed_problem = "port taken",
 		.node = &test.node,
 		.net = &test.net,
+		.wires = &a_wire,
+		.n_wires = 1,
+		.xdp = no_xdp,
 		.tunnel_port = 4799,
 		.memory_bytes = 4096,
 		.applied_count = 2,
@@ -272,11 +281,33 @@ static void status_of_a_manager(void **state)
 	       "\"source\":{\"kind\":\"swarm\",\"state\":\"stale\",\"text\":\"no ? answer\"},"
 	       "\"docker\":{\"problem\":null},\"model\":{\"nodes\":2,\"networks\":4,\"services\":2,"
 	       "\"tasks\":4,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":2378,\"problem\":"
-	       "\"port taken\"},\"datapath\":{\"interfaces\":[\"eth0\"],\"mesh\":\"skep0\","
+	       "\"port taken\"},\"datapath\":{\"interfaces\":[{\"name\":\"eth0\","
+	       "\"datapath\":\"tc\",\"why\":\"its driver has no native XDP\"}],\"xdp\":{"
+	       "\"forwarded\":0,\"returned\":0,\"hinted\":0},\"mesh\":\"skep0\","
 	       "\"tunnel_port\":4799,\"underlay\":\"10.1.0.1\",\"tunnel_mtu\":1450,\"problem\":"
 	       "null,"
 	       "\"memory_bytes\":4096,\"applied\":{\"count\":2,\"last_ms\":1.5,\"inserted\":1,"
 	       "\"replaced\":2,\"deleted\":3}}}");
+}
+
+static void status_tells_what_xdp_does(void **state)
+{
+	const uint64_t xdp[SKEP_XDP_WAY_COUNT] = {7, 8, 9}, verdicts[SKEP_VERDICT_COUNT] = {0};
+	const struct datapath_wire wire = {.ifindex = 2, .xdp = true};
+	struct views_status status = a_status(verdicts);
+	json_t *json, *part;
+
+	(void)state;
+	status.wires = &wire;
+	status.xdp = xdp;
+	json = views_status(&status);
+	assert_non_null(json);
+	part = json_object_get(json, "datapath");
+	expect(json_incref(json_array_get(json_object_get(part, "interfaces"), 0)),
+	       "{\"name\":\"eth0\",\"datapath\":\"xdp\",\"why\":null}");
+	expect(json_incref(json_object_get(part, "xdp")),
+	       "{\"forwarded\":7,\"returned\":8,\"hinted\":9}");
+	json_decref(json);
 }
 
 static void status_before_anything_is_known(void **state)
@@ -289,6 +320,7 @@ static void status_before_anything_is_known(void **state)
 		.role = "none",
 		.node = &node,
 		.net = &test.net,
+		.xdp = no_xdp,
 		.tunnel_port = 4799,
 		.datapath_problem = "this node's own address is not known",
 		.verdicts = verdicts,
@@ -303,7 +335,8 @@ static void status_before_anything_is_known(void **state)
 		     "null,\"role\":\"none\"},\"source\":{\"kind\":null,\"state\":\"starting\","
 		     "\"text\":\"\"},\"docker\":null,\"model\":{\"nodes\":0,\"networks\":0,"
 		     "\"services\":0,\"tasks\":0,\"version\":null,\"age_s\":null},\"feed\":null,"
-		     "\"datapath\":{\"interfaces\":[],\"mesh\":null,\"tunnel_port\":4799,"
+		     "\"datapath\":{\"interfaces\":[],\"xdp\":{\"forwarded\":0,"
+		     "\"returned\":0,\"hinted\":0},\"mesh\":null,\"tunnel_port\":4799,"
 		     "\"underlay\":null,\"tunnel_mtu\":null,\"problem\":"
 		     "\"this node's own address is not known\",\"memory_bytes\":0,\"applied\":{"
 		     "\"count\":0,\"last_ms\":0.0,\"inserted\":0,\"replaced\":0,\"deleted\":0}}}");
@@ -347,6 +380,8 @@ int main(void)
 		TEST(without_a_model_lists_are_empty),
 		TEST(verify_lists_the_differences),
 		TEST(status_of_a_manager),
+		TEST(status_tells_what_xdp_does),
+		TEST(status_tells_what_xdp_does),
 		TEST(status_before_anything_is_known),
 		TEST(host_routes_leave_out_what_the_host_reaches_itself),
 	};

@@ -129,6 +129,7 @@ static int open_datapath(struct agent *agent, struct skep_error *error)
 				     .max_tasks = config->max_tasks,
 				     .max_nodes = config->max_nodes,
 				     .max_flows = config->max_flows,
+				     .mode = config->datapath,
 			     },
 			     error);
 }

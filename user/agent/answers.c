@@ -34,7 +34,7 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 			 struct skep_error *error)
 {
 	struct agent *agent = context;
-	uint64_t now = loop_now_ns(), verdicts[SKEP_VERDICT_COUNT];
+	uint64_t now = loop_now_ns(), verdicts[SKEP_VERDICT_COUNT], xdp[SKEP_XDP_WAY_COUNT];
 	struct views_status status = {
 		.pid = getpid(),
 		.uptime_s = (now - agent->started_ns) / NS_PER_S,
@@ -54,6 +54,7 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 		.applied_count = agent->applied_count,
 		.applied_last_ms = agent->applied_last_ms,
 		.applied = agent->applied,
+		.xdp = xdp,
 		.verdicts = verdicts,
 	};
 	size_t size;
@@ -65,9 +66,12 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 	status.model_version = *agent->version ? agent->version : NULL;
 	upstream_status(agent->upstream, &status.source);
 	status.has_feed = upstream_feed(agent->upstream, &status.feed_problem);
+	status.wires = datapath_wires(agent->datapath, &status.n_wires);
 	err = snapshot_memory(agent->config->bpffs, &status.memory_bytes, error);
 	if (!err)
 		err = maps_verdicts(agent->config->bpffs, verdicts, error);
+	if (!err)
+		err = maps_xdp_counters(agent->config->bpffs, xdp, error);
 	if (err)
 		return err;
 	*body = views_status(&status);

@@ -116,6 +116,24 @@ static int set_source(struct agent_config *config, const struct setting *setting
 	return 0;
 }
 
+static int set_datapath(struct agent_config *config, const struct setting *setting, const char *value,
+			struct skep_error *error)
+{
+	static const char *const names[] = {
+		[DATAPATH_AUTO] = "auto",
+		[DATAPATH_XDP] = "xdp",
+		[DATAPATH_TC] = "tc",
+	};
+
+	(void)setting;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(value, names[i]) == 0) {
+			config->datapath = (enum datapath_mode)i;
+			return 0;
+		}
+	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
+}
+
 static int set_log_level(struct agent_config *config, const struct setting *setting,
 			 const char *value, struct skep_error *error)
 {
@@ -205,6 +223,7 @@ static const struct setting settings[] = {
 	PATH("state-dir", state_dir),
 	{"run-dir", set_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET), false},
 	PATH("cgroup", cgroup),
+	{"datapath", set_datapath, 0, 0, 0, false},
 	{"log-level", set_log_level, 0, 0, 0, false},
 	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
 	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},
@@ -223,6 +242,7 @@ static const struct agent_config defaults = {
 	.bpffs = CONFIG_BPFFS,
 	.state_dir = "/var/lib/skep",
 	.run_dir = CONFIG_RUN_DIR,
+	.datapath = DATAPATH_AUTO,
 	.log_level = LOG_LEVEL_INFO,
 	.max_flows = 262144,
 	.max_tasks = 65536,

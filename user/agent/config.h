@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datapath/datapath.h"
 #include "lib/addr.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -51,6 +52,7 @@ struct agent_config {
 	uint32_t max_services;
 	uint32_t max_frontends;
 	uint32_t max_nodes;
+	enum datapath_mode datapath;
 };
 
 /*

@@ -162,6 +162,7 @@ static void choose_wires(struct node *node)
 	qsort(node->wires, n, sizeof(*node->wires), compare_int);
 	node->datapath.wires = node->wires;
 	node->datapath.n_wires = n;
+	node->datapath.net = &node->net;
 }
 
 static int compare_addr(const void *a, const void *b)

@@ -33,6 +33,9 @@ struct views_status { /* NULL and "": not known, none */
 	const char *feed_problem;
 	const struct datapath_node *node;
 	const struct net_state *net;
+	const struct datapath_wire *wires; /* of the last apply */
+	size_t n_wires;
+	const uint64_t *xdp; /* SKEP_XDP_WAY_COUNT of them */
 	uint16_t tunnel_port;
 	const char *datapath_problem;
 	uint64_t memory_bytes;

@@ -29,6 +29,18 @@ static json_t *model_json(const struct views_status *status)
 		model ? json_integer((json_int_t)status->model_age_s) : json_null());
 }
 
+/* What clients' packets meet there; null before the first apply. */
+static json_t *interface_json(const struct views_status *status, const struct net_link *link)
+{
+	for (size_t i = 0; i < status->n_wires; i++)
+		if (status->wires[i].ifindex == link->ifindex)
+			return json_pack("{s:s, s:s, s:o}", "name", link->name, "datapath",
+					 status->wires[i].xdp ? "xdp" : "tc", "why",
+					 json_from_text(*status->wires[i].why ? status->wires[i].why
+								      : NULL));
+	return json_pack("{s:s, s:n, s:n}", "name", link->name, "datapath", "why");
+}
+
 static json_t *interfaces_json(const struct views_status *status)
 {
 	json_t *rows = json_array();
@@ -36,7 +48,7 @@ static json_t *interfaces_json(const struct views_status *status)
 	for (size_t i = 0; rows && i < status->node->n_wires; i++) {
 		const struct net_link *link = net_find_link(status->net, status->node->wires[i]);
 
-		if (link && json_array_append_new(rows, json_string(link->name))) {
+		if (link && json_array_append_new(rows, interface_json(status, link))) {
 			json_decref(rows);
 			rows = NULL;
 		}
@@ -53,8 +65,11 @@ static json_t *datapath_json(const struct views_status *status)
 		"replaced", (json_int_t)status->applied.replaced, "deleted",
 		(json_int_t)status->applied.deleted);
 
-	return json_pack("{s:o, s:s?, s:i, s:o, s:o, s:o, s:I, s:o}", "interfaces",
-			 interfaces_json(status), "mesh", node->mesh_ifindex ? NET_MESH_NAME : NULL,
+	return json_pack("{s:o, s:{s:I, s:I, s:I}, s:s?, s:i, s:o, s:o, s:o, s:I, s:o}",
+			 "interfaces", interfaces_json(status), "xdp", "forwarded",
+			 (json_int_t)status->xdp[SKEP_XDP_FORWARDED], "returned",
+			 (json_int_t)status->xdp[SKEP_XDP_RETURNED], "hinted",
+			 (json_int_t)status->xdp[SKEP_XDP_HINTED], "mesh", node->mesh_ifindex ? NET_MESH_NAME : NULL,
 			 "tunnel_port", status->tunnel_port, "underlay",
 			 json_from_addr(&node->underlay), "tunnel_mtu",
 			 node->tunnel_mtu ? json_integer(node->tunnel_mtu) : json_null(), "problem",

@@ -145,9 +145,27 @@ static void print_sources(const json_t *status, FILE *out)
 		quantity_seconds(row_number(model, "age_s"), age));
 }
 
+/* What packets meet there, and why not XDP. */
+static void print_interface(const json_t *interface, FILE *out)
+{
+	const char *why = row_text(interface, "why");
+
+	if (!*row_text(interface, "datapath"))
+		return;
+	fputs("           ", out);
+	clean_print(or_none(row_text(interface, "name"), "?"), out);
+	fputs(strcmp(row_text(interface, "datapath"), "xdp") ? ": tc alone" : ": XDP and tc", out);
+	if (*why) {
+		fputs(", ", out);
+		clean_print(why, out);
+	}
+	fputc('\n', out);
+}
+
 static void print_datapath(const json_t *datapath, FILE *out)
 {
 	const json_t *applied = json_object_get(datapath, "applied");
+	const json_t *xdp = json_object_get(datapath, "xdp");
 	const json_t *interface;
 	char memory[QUANTITY_SIZE];
 	size_t i;
@@ -155,10 +173,8 @@ static void print_datapath(const json_t *datapath, FILE *out)
 	label("data path", out);
 	fputs("clients come in by", out);
 	json_array_foreach (json_object_get(datapath, "interfaces"), i, interface) {
-		const char *name = json_string_value(interface);
-
 		fputs(i ? ", " : " ", out);
-		clean_print(name ? name : "?", out);
+		clean_print(or_none(row_text(interface, "name"), "?"), out);
 	}
 	if (!json_array_size(json_object_get(datapath, "interfaces")))
 		fputs(" no interface", out);
@@ -166,6 +182,14 @@ static void print_datapath(const json_t *datapath, FILE *out)
 		fprintf(out, "; maps take %s",
 			quantity_bytes(row_number(datapath, "memory_bytes"), memory));
 	fputc('\n', out);
+	json_array_foreach (json_object_get(datapath, "interfaces"), i, interface)
+		print_interface(interface, out);
+	if (row_number(xdp, "forwarded") || row_number(xdp, "returned") || row_number(xdp, "hinted"))
+		fprintf(out,
+			"%-11s%" PRIu64 " packets sent to other nodes, %" PRIu64
+			" replies sent to clients, %" PRIu64 " handed to tc with their task\n",
+			"xdp", row_number(xdp, "forwarded"), row_number(xdp, "returned"),
+			row_number(xdp, "hinted"));
 	label("tunnel", out);
 	if (*row_text(datapath, "mesh") && *row_text(datapath, "underlay"))
 		fprintf(out,

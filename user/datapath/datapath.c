@@ -11,14 +11,17 @@
 
 #include "datapath/desired.h"
 #include "datapath/describe.h"
+#include "datapath/fast_path.h"
 #include "datapath/hooks.h"
 #include "datapath/pool.h"
 #include "datapath/programs.h"
 #include "datapath/reconcile.h"
 #include "datapath/rings.h"
+#include "datapath/xdp.h"
 
 struct datapath {
 	struct programs programs;
+	struct xdp *xdp;
 	/* What the maps hold, as of the last read or write. */
 	struct reconcile_map services, service_names, tasks, nodes;
 	struct ring_set rings;
@@ -115,7 +118,9 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 	map_init(&datapath->nodes, "nodes", "max-nodes", programs->nodes, sizeof(struct skep_addr),
 		 sizeof(struct skep_node));
 	datapath->hooks_fresh = true;
-	err = read_all(datapath, error);
+	err = fast_path_open(&datapath->xdp, config, programs, error);
+	if (!err)
+		err = read_all(datapath, error);
 	if (err) {
 		datapath_close(datapath);
 		return err;
@@ -135,6 +140,7 @@ void datapath_close(struct datapath *datapath)
 	ring_set_free(&datapath->rings);
 	pool_free(&datapath->service_ids);
 	pool_free(&datapath->task_counters);
+	xdp_close(datapath->xdp);
 	programs_close(&datapath->programs);
 	free(datapath);
 }
@@ -271,6 +277,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 		   struct datapath_changes *changes, struct skep_error *error)
 {
 	struct hooks_changes hooked = {};
+	bool fresh;
 	struct skep_error own;
 	struct desired desired;
 	int first = 0, err;
@@ -285,8 +292,9 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 	if (err)
 		return err;
 
+	fresh = datapath->hooks_fresh || node->links_changed;
 	err = hooks_apply(datapath->programs.hooks, &datapath->programs.fds, desired.hooks, desired.n_hooks,
-			  datapath->hooks_fresh || node->links_changed, &hooked, &own);
+			  fresh, &hooked, &own);
 	datapath->hooks_fresh = err != 0;
 	keep_first(&first, err, error, &own);
 	changes->attached = hooked.attached;
@@ -295,6 +303,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 		distrust_unhooked(datapath, &desired);
 
 #define STEP(call) keep_first(&first, (call), error, &own)
+	STEP(xdp_apply(datapath->xdp, node->wires, node->n_wires, node->net, fresh, changes, &own));
 	STEP(write_config(datapath, &desired, changes, &own));
 	STEP(reconcile_write(&datapath->service_names, &desired.service_names, changes, &own));
 	STEP(reconcile_write(&datapath->nodes, &desired.nodes, changes, &own));
@@ -324,6 +333,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 	}
 	desired_free(&desired);
 	return first;
+}
+
+const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
+{
+	return xdp_wires(datapath->xdp, n);
 }
 
 /* ---- verifying */
@@ -457,6 +471,8 @@ int datapath_verify(struct datapath *datapath, const struct model *model, const 
 	if (!err)
 		err = hooks_verify(datapath->programs.hooks, &datapath->programs.fds, desired.hooks,
 				   desired.n_hooks, verifier_line, &verifier, error);
+	if (!err)
+		xdp_verify(datapath->xdp, verifier_line, &verifier);
 	*differences = verifier.differences;
 	desired_free(&desired);
 	/* Numbers that were only lent for the comparison. */

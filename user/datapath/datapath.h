@@ -15,6 +15,14 @@
 #include "model/model.h"
 #include "skep/maps.h"
 
+struct net_state;
+
+enum datapath_mode { /* --datapath */
+	DATAPATH_AUTO, /* XDP where it can be */
+	DATAPATH_XDP,  /* it must be */
+	DATAPATH_TC,   /* nowhere */
+};
+
 struct datapath_config {
 	const char *bpffs;	/* directory of the pins */
 	uint16_t tunnel_port;	/* host order */
@@ -23,6 +31,7 @@ struct datapath_config {
 	uint32_t max_tasks;
 	uint32_t max_nodes;
 	uint32_t max_flows;
+	enum datapath_mode mode;
 };
 
 /* This node, as rtnetlink and Docker tell of it. Everything is borrowed for the call. */
@@ -39,6 +48,7 @@ struct datapath_node {
 	size_t n_tasks;
 	const int *wires; /* interfaces that clients come in by, sorted */
 	size_t n_wires;
+	const struct net_state *net; /* what the interfaces are, for XDP; NULL: not known, so tc alone */
 	int mesh_ifindex; /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
 	uint32_t tunnel_mtu; /* of inner IP packets */
@@ -48,6 +58,13 @@ struct datapath_node {
 struct datapath_changes { /* of one apply or verify */
 	size_t inserted, replaced, deleted; /* map entries */
 	size_t attached, detached;	    /* programs */
+};
+
+/* What clients' packets meet on one of the wires. */
+struct datapath_wire {
+	int ifindex;
+	bool xdp;      /* besides tc */
+	char why[192]; /* not XDP; or what is amiss with it; "" */
 };
 
 struct datapath;
@@ -67,6 +84,9 @@ void datapath_close(struct datapath *datapath);
  */
 int datapath_apply(struct datapath *datapath, const struct model *model, const struct datapath_node *node,
 		   struct datapath_changes *changes, struct skep_error *error);
+
+/* The wires of the last datapath_apply(). Valid until the next. */
+const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n);
 
 /*
  * Compares the pinned maps and hooks themselves with what model and node ask for; changes nothing. One line for each difference goes to

@@ -18,10 +18,10 @@
 
 const char *const programs_pins[] = {
 	"config", "services", "service_names", "rings",	       "tasks",	    "nodes", "flows",
-	"returns", "hooks",    "service_counters", "task_counters", "verdicts", NULL,
+	"returns", "hooks",    "service_counters", "task_counters", "verdicts", "wires", "xdp_counters",
+	NULL,
 };
 
-/* libbpf's own words, kept to go with the error that they explain. */
 static char libbpf_said[256];
 
 static int libbpf_listen(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -38,6 +38,17 @@ static int libbpf_listen(enum libbpf_print_level level, const char *format, va_l
 		memcpy(libbpf_said, line, length + 1);
 	log_debug("%s", line);
 	return 0;
+}
+
+void programs_listen(void)
+{
+	libbpf_set_print(libbpf_listen);
+	libbpf_said[0] = '\0';
+}
+
+const char *programs_libbpf_said(void)
+{
+	return libbpf_said;
 }
 
 /* The directory must lie on a bpf file system, or nothing would outlive the agent. */
@@ -176,8 +187,7 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	int err;
 
 	*programs = (struct programs){};
-	libbpf_set_print(libbpf_listen);
-	libbpf_said[0] = '\0';
+	programs_listen();
 	err = pin_directory(config->bpffs, error);
 	if (err)
 		return err;
@@ -216,6 +226,8 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	programs->service_counters = bpf_map__fd(object->maps.service_counters);
 	programs->task_counters = bpf_map__fd(object->maps.task_counters);
 	programs->hooks = bpf_map__fd(object->maps.hooks);
+	programs->wires = bpf_map__fd(object->maps.wires);
+	programs->maps = object->obj;
 	programs->max_services = bpf_map__max_entries(object->maps.service_counters);
 	programs->max_tasks = bpf_map__max_entries(object->maps.task_counters);
 cleanup:

@@ -11,9 +11,10 @@
 
 struct programs {
 	struct tc_bpf *object;
+	const struct bpf_object *maps; /* object's: whoever loads others on the same maps */
 	struct hooks_programs fds;
 	/* Maps, by file descriptor; owned by object. */
-	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters, hooks;
+	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters, hooks, wires;
 	uint32_t max_services, max_tasks; /* as the maps are, which a running mesh had before this agent */
 	uint64_t netns;			  /* for struct skep_config */
 	bool adopted;			  /* pins were there */
@@ -30,6 +31,10 @@ void programs_close(struct programs *programs);
  * pins. *netns: this process's.
  */
 int programs_check_namespace(const char *bpffs, uint64_t *netns, struct skep_error *error);
+
+/* libbpf's own words of what fails next, kept to go with the error that they explain. */
+void programs_listen(void);
+const char *programs_libbpf_said(void);
 
 /* Every pin's name, for who removes them; NULL at the end. */
 extern const char *const programs_pins[];

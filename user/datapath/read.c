@@ -45,6 +45,8 @@ static const struct map_form {
 	{"task_counters", sizeof(__u32), sizeof(struct skep_counter)},
 	{"verdicts", sizeof(__u32), sizeof(__u64)},
 	{"hooks", sizeof(__u32), sizeof(struct skep_hook)},
+	{"wires", sizeof(__u32), sizeof(struct skep_wire)},
+	{"xdp_counters", sizeof(__u32), sizeof(__u64)},
 };
 
 static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
@@ -431,6 +433,16 @@ int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT], struc
 	int err = percpu_sum(bpffs, "verdicts", 0, SKEP_VERDICT_COUNT, sums, error);
 
 	for (size_t i = 0; !err && i < SKEP_VERDICT_COUNT; i++)
+		packets[i] = sums[i];
+	return err;
+}
+
+int maps_xdp_counters(const char *bpffs, uint64_t packets[SKEP_XDP_WAY_COUNT], struct skep_error *error)
+{
+	__u64 sums[SKEP_XDP_WAY_COUNT] = {0};
+	int err = percpu_sum(bpffs, "xdp_counters", 0, SKEP_XDP_WAY_COUNT, sums, error);
+
+	for (size_t i = 0; !err && i < SKEP_XDP_WAY_COUNT; i++)
 		packets[i] = sums[i];
 	return err;
 }

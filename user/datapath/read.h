@@ -28,6 +28,8 @@ int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 
 /* Packets by verdict since the pins were made. */
 int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT], struct skep_error *error);
+/* Packets by what XDP did with them, likewise. */
+int maps_xdp_counters(const char *bpffs, uint64_t packets[SKEP_XDP_WAY_COUNT], struct skep_error *error);
 const char *maps_verdict_name(enum skep_verdict verdict); /* "pass_not_ipv4", … */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "datapath/hooks.h"
 #include "datapath/programs.h"
+#include "datapath/xdp.h"
 #include "net/net.h"
 
 static int unload_hooks(const char *bpffs, struct skep_error *error)
@@ -48,6 +49,8 @@ int datapath_unload(const char *bpffs, struct skep_error *error)
 	bool changed;
 	int err = programs_check_namespace(bpffs, &netns, error);
 
+	if (!err)
+		err = xdp_remove_all(bpffs, error);
 	if (!err)
 		err = unload_hooks(bpffs, error);
 	if (!err)
