@@ -18,6 +18,8 @@
 #   net_task_remove TASK      Ends it, as a container's end does.
 #   net_namespace NAME        A bare namespace, lo up.   net_remove NAME: gone.
 #   net_offloads NAME IFACE on|off   Checksum and segmentation offloads.
+#   net_xdp NAME…             Sets links up for XDP on eth0 of NAME: an XDP program at the bridge's end, without which what XDP sends is lost, and
+#                             no offloads, as XDP sees frames before their checksums would be made.
 #   netns NAME                The kernel's name of a namespace.
 #   on NAME COMMAND…          Runs COMMAND in it (network only: files, /sys and processes stay the machine's).
 #   node_address NAME         The node's address: n1 -> 192.0.2.1.
@@ -116,6 +118,15 @@ net_task_remove() {
 
 net_offloads() {
 	on "$1" ethtool -K "$2" tx "$3" rx "$3" tso "$3" gso "$3" gro "$3" >/dev/null
+}
+
+net_xdp() {
+	local name
+	for name; do
+		net_offloads "$name" eth0 off &&
+			net_offloads net "$name" off &&
+			on net ip link set dev "$name" xdpdrv obj "$ROOT/build/selftests/xdp_pass.bpf.o" sec xdp || return 1
+	done
 }
 
 client_run() {
