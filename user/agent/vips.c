@@ -251,19 +251,23 @@ int vips_update(struct vips *vips, bool may_add, struct skep_error *error)
 
 /* ---- the operator's word */
 
-static int find_named(struct vips *vips, const char *text, struct vip **vip,
-		      struct skep_error *error)
+/* NULL: *err and error say why. */
+static struct vip *find_named(const struct vips *vips, const char *text, int *err,
+			      struct skep_error *error)
 {
 	struct skep_addr addr;
+	struct vip *vip;
 
-	if (addr_parse(text, &addr) || !skep_addr_is_v4(&addr))
-		return error_set(error, -EINVAL, "\"%.64s\" is not an IPv4 address", text);
-	*vip = find_vip(vips, &addr);
-	if (!*vip)
-		return error_set(error, -ENOENT,
+	if (addr_parse(text, &addr) || !skep_addr_is_v4(&addr)) {
+		*err = error_set(error, -EINVAL, "\"%.64s\" is not an IPv4 address", text);
+		return NULL;
+	}
+	vip = find_vip(vips, &addr);
+	if (!vip)
+		*err = error_set(error, -ENOENT,
 				 "%s is no VIP: give the agents of all nodes --vip %s first", text,
 				 text);
-	return 0;
+	return vip;
 }
 
 static int set_released(struct vip *vip, bool released, struct skep_error *error)
@@ -289,11 +293,11 @@ int vips_take(struct vips *vips, const char *text, struct skep_error *error)
 {
 	const struct net_addr *held;
 	struct skep_error other;
-	struct vip *vip;
 	bool released;
-	int err = find_named(vips, text, &vip, error);
+	int err = 0;
+	struct vip *vip = find_named(vips, text, &err, error);
 
-	if (err)
+	if (!vip)
 		return err;
 	held = find_held(vips, &vip->addr, true);
 	if (held)
@@ -325,10 +329,10 @@ int vips_take(struct vips *vips, const char *text, struct skep_error *error)
 int vips_release(struct vips *vips, const char *text, struct skep_error *error)
 {
 	const struct net_addr *ours, *others;
-	struct vip *vip;
-	int err = find_named(vips, text, &vip, error);
+	int err = 0;
+	struct vip *vip = find_named(vips, text, &err, error);
 
-	if (err)
+	if (!vip)
 		return err;
 	ours = find_held(vips, &vip->addr, true);
 	others = find_held(vips, &vip->addr, false);
