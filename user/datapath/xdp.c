@@ -303,7 +303,7 @@ static int bring_wire(struct xdp *xdp, struct wire *wire, const struct net_state
 
 	state->ifindex = wire->ifindex;
 	say_unwanted(xdp, net, device, state->why, sizeof(state->why));
-	if (*state->why) {
+	if (!device || *state->why) {
 		if (wire->link >= 0) {
 			err = detach(xdp, wire, error);
 			changes->detached++;
