@@ -88,7 +88,7 @@ static __always_inline int mac_swap(struct __sk_buff *skb)
  * due (a RST is never answered) or possible. Length of the original's payload comes from its IP header, so a GSO packet's counts whole
  * only when linear; its ACK bit is set then, and the length is not used.
  */
-static __always_inline int answer_rst(struct __sk_buff *skb, const struct packet *packet)
+static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct {
 		struct iphdr ip;
@@ -135,7 +135,7 @@ static __always_inline int answer_rst(struct __sk_buff *skb, const struct packet
  * Turns a UDP packet into ICMP port unreachable (RFC 792, RFC 1122 section 3.2.2.1), quoting its IP and UDP headers.
  * Returns 0, or -1: not possible.
  */
-static __always_inline int answer_port_unreachable(struct __sk_buff *skb, const struct packet *packet)
+static __noinline int answer_port_unreachable(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct {
 		struct iphdr ip;

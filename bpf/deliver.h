@@ -26,15 +26,15 @@ static __always_inline int pass(enum skep_verdict verdict)
 }
 
 /* Into the task, through its veth. ingress and mode say where its replies must go. */
-static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
-				   const struct skep_addr *task, __u32 ifindex, __be16 target_port,
+static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
+				   const struct skep_config *config, const struct skep_addr *task, __u32 ifindex, __be16 target_port,
 				   const struct skep_addr *ingress, enum skep_return_mode mode)
 {
 	__be16 source_port;
-	int verdict = return_remember(packet, task, target_port, ingress, mode, &source_port);
+	int verdict = return_remember(work, config, task, target_port, ingress, mode, &source_port);
 
 	if (!verdict)
-		verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port,
+		verdict = nat_rewrite(skb, &work->packet, NAT_DESTINATION, task->word[3], target_port,
 				      source_port);
 	if (verdict)
 		return drop(verdict);
@@ -42,14 +42,15 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 }
 
 /*
- * Out to the client, by this node's routes. NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
+ * Out to the client, by this node's routes: the packet as it is by now, from frontend to client. NO_NEIGH is no failure, as bpf_redirect_neigh()
+ * asks for the neighbour itself.
  */
-static __always_inline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
-					  __be32 source, __be16 sport, __be32 client, __be16 dport,
-					  __u8 protocol)
+static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
+				     const struct packet *packet)
 {
-	struct bpf_fib_lookup fib =
-		route_question(config, skb->ifindex, source, sport, client, dport, protocol);
+	struct bpf_fib_lookup fib = route_question(
+		config, skb->ifindex, packet->reply.task.word[3], packet->reply.task_port,
+		packet->reply.client.word[3], packet->reply.client_port, packet->reply.protocol);
 	struct bpf_redir_neigh next = {};
 	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 

@@ -3,16 +3,21 @@
 #ifndef SKEP_BPF_LEARN_H
 #define SKEP_BPF_LEARN_H
 
+#include "balance.h"
 #include "maps.h"
 #include "parse.h"
+#include "scratch.h"
+#include "table.h"
 
 /*
  * The task that answered may be another than the one chosen here: the rest of the flow must go to
  * it. The first SYN-ACK decides, as it does for the client: once that has answered, later ones mean
  * nothing.
  */
-static __always_inline void learn_task(const struct packet *packet, __be32 task_ipv4)
+static __noinline int learn_task(struct scratch *work, const struct skep_config *config,
+				 __be32 task_ipv4)
 {
+	const struct packet *packet = &work->packet;
 	struct skep_flow_key key = {
 		.client = packet->reply.client,
 		.frontend = packet->reply.task,
@@ -20,28 +25,39 @@ static __always_inline void learn_task(const struct packet *packet, __be32 task_
 		.frontend_port = packet->reply.task_port,
 		.protocol = packet->reply.protocol,
 	};
+	__u64 hash = table_hash((const __u64 *)&key, config->seed);
 	struct skep_addr addr = skep_addr_v4(task_ipv4);
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &key);
+	struct table_place place = {};
+	struct skep_flow_choice *flow;
 	struct skep_task *task;
-	struct skep_flow moved;
+	__u32 way;
 
-	if (!flow || skep_addr_equal(&flow->task, &addr) ||
-	    (key.protocol == IPPROTO_TCP && flow->state != SKEP_FLOW_SYN))
-		return;
+	if (!table_get(&flows, &key, hash, work->flow.value, &place))
+		return 0;
+	flow = (struct skep_flow_choice *)work->flow.value;
+	if (skep_addr_equal(&flow->task, &addr))
+		return 0;
+	way = place.way & (SKEP_WAYS - 1);
+	if (key.protocol == IPPROTO_TCP && place.bucket->state[way] != SKEP_FLOW_SYN)
+		return 0;
 	task = bpf_map_lookup_elem(&tasks, &addr);
 	if (!task || task->service_id != flow->service_id)
-		return;
-	moved = *flow;
-	moved.task = addr;
-	/* Whole, so that nobody reads half of an address; if it fails the next SYN-ACK tries again.
-	 */
-	bpf_map_update_elem(&flows, &key, &moved, BPF_EXIST);
+		return 0;
+	flow->task = addr;
+	__builtin_memcpy(work->flow.key, &key, sizeof(work->flow.key));
+	work->flow.hash = hash;
+	work->flow.now = ticks_now();
+	work->flow.source_port = place.bucket->way[way].source_port;
+	work->flow.state = place.bucket->state[way];
+	return flow_put(place.bucket, &work->flow);
 }
 
-/* Only what answers for a frontend of this node may leave. Returns 0 if this does not; else learns
- * from it. */
-static __always_inline int reply_accept(const struct packet *packet, __be32 task)
+/* Only what answers for a frontend of this node may leave. Returns 0 if work->packet does not; else
+ * learns from it. */
+static __always_inline int reply_accept(struct scratch *work, const struct skep_config *config,
+					__be32 task)
 {
+	const struct packet *packet = &work->packet;
 	struct skep_frontend frontend = {
 		.addr = packet->reply.task,
 		.port = packet->reply.task_port,
@@ -51,7 +67,7 @@ static __always_inline int reply_accept(const struct packet *packet, __be32 task
 	if (!bpf_map_lookup_elem(&services, &frontend))
 		return 0;
 	if (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN)
-		learn_task(packet, task);
+		learn_task(work, config, task);
 	return 1;
 }
 

@@ -7,31 +7,7 @@
 #define SKEP_BPF_NAT_H
 
 #include "parse.h"
-
-/* RFC 1624: the checksum after a 16-bit word of what it covers changed. */
-static __always_inline __sum16 checksum_replace(__sum16 check, __be16 from, __be16 to)
-{
-	__u32 sum = (__u16)~check + (__u16)~from + to;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__sum16)~sum;
-}
-
-static __always_inline __sum16 checksum_replace32(__sum16 check, __be32 from, __be32 to)
-{
-	check = checksum_replace(check, (__be16)from, (__be16)to);
-	return checksum_replace(check, (__be16)(from >> 16), (__be16)(to >> 16));
-}
-
-/* One hop less to live, nothing else. */
-static __always_inline void ip_hop(struct iphdr *ip)
-{
-	__be16 old_ttl = *(__be16 *)&ip->ttl; /* with the protocol beside it: the 16-bit word */
-
-	ip->ttl--;
-	ip->check = checksum_replace(ip->check, old_ttl, *(__be16 *)&ip->ttl);
-}
+#include "rewrite.h"
 
 enum nat_end { NAT_SOURCE, NAT_DESTINATION };
 
@@ -99,57 +75,8 @@ static __always_inline int ttl_decrement(struct __sk_buff *skb)
 	return 0;
 }
 
-#define TCP_OPTION_END	  0
-#define TCP_OPTION_NOP	  1
-#define TCP_OPTION_MSS	  2
-#define TCP_OPTIONS_MAX	  40
-#define TCP_OPTION_LOOKUP 20 /* options walked over in search of the MSS */
-
-/* The largest segment that fits a tunnel frame (RFC 9293 section 3.7.1). */
-static __always_inline __u16 mss_limit(__u32 tunnel_mtu)
-{
-	return tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);
-}
-
-/*
- * Where in a SYN's options the value of the MSS option lies, if that is more than the limit; 0: there is nothing to clamp. Options end with zeros. A
- * SYN without the option means 536 bytes, which always fit.
- */
-static __always_inline __u32 mss_find(const __u8 options[TCP_OPTIONS_MAX], __u16 limit)
-{
-	__u32 at = 0;
-
-	for (int i = 0; i < TCP_OPTION_LOOKUP; i++) {
-		__be16 mss;
-
-		if (at > TCP_OPTIONS_MAX - 4 || options[at] == TCP_OPTION_END)
-			return 0;
-		if (options[at] == TCP_OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (options[at] != TCP_OPTION_MSS) {
-			if (options[at + 1] < 2)
-				return 0;
-			at += options[at + 1];
-			continue;
-		}
-		if (options[at + 1] != 4)
-			return 0;
-		__builtin_memcpy(&mss, &options[at + 2], sizeof(mss));
-		return bpf_ntohs(mss) > limit ? at + 2 : 0;
-	}
-	return 0;
-}
-
-/* A word at an odd offset as the sum's 16-bit words see it. */
-static __always_inline __be16 mss_word(__be16 mss, __u32 at)
-{
-	return at & 1 ? __builtin_bswap16(mss) : mss;
-}
-
 /* Lowers the MSS option of a SYN or SYN-ACK that goes through the tunnel, so that neither end sends segments that would have to be cut. */
-static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+static __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
 {
 	__u8 options[TCP_OPTIONS_MAX] = {};
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu));

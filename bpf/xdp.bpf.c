@@ -19,6 +19,7 @@
 #include "maps.h"
 #include "parse.h"
 #include "route.h"
+#include "scratch.h"
 #include "tunnel.h"
 #include "xdp_packet.h"
 
@@ -71,7 +72,7 @@ static __always_inline int forward(struct xdp_md *xdp, const struct packet *pack
 	struct outer outer = {
 		.from = config->underlay.word[3],
 		.to = choice->node.word[3],
-		.source_port = flow_source_port(&packet->flow),
+		.source_port = outer_source_port(&packet->flow),
 		.port = tunnel_port,
 		.vni = SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
 	};
@@ -107,28 +108,28 @@ static __always_inline int forward(struct xdp_md *xdp, const struct packet *pack
 	return send(xdp, fib.ifindex);
 }
 
-static __always_inline int from_client(struct xdp_md *xdp, const struct packet *packet,
+static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 				       const struct skep_config *config)
 {
-	struct skep_service *service = service_find(packet);
-	struct choice choice = {};
+	struct skep_service *service = service_find(&work->packet);
+	const struct choice *choice = &work->choice;
 	const struct skep_wire *wire;
 	int result;
 
 	if (!service)
 		return XDP_PASS;
 	wire = wire_find(xdp);
-	if (!wire || balance(packet, service, config, &choice) != BALANCE_TASK)
+	if (!wire || balance(work, service, config) != BALANCE_TASK)
 		return XDP_PASS;
-	if (!choice.ifindex) {
-		result = forward(xdp, packet, config, &choice);
+	if (!choice->ifindex) {
+		result = forward(xdp, &work->packet, config, choice);
 		if (result != XDP_PASS)
 			return result;
 	}
-	if (!hint_leave(xdp, wire, &choice))
+	if (!hint_leave(xdp, wire, choice))
 		count_xdp(SKEP_XDP_HINTED);
-	else if (choice.new_flow) /* from_wire will take it for an old one */
-		count_new_flow(choice.service_id, choice.counter);
+	else if (choice->new_flow) /* from_wire will take it for an old one */
+		count_new_flow(choice->service_id, choice->counter);
 	return XDP_PASS;
 }
 
@@ -136,14 +137,14 @@ static __always_inline int from_client(struct xdp_md *xdp, const struct packet *
  * A frame of the tunnel. A reply is stripped and sent to the client, as from_mesh does; what is for
  * a task here goes up through skep0.
  */
-static __always_inline int from_node(struct xdp_md *xdp, const struct packet *packet,
+static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 				     const struct skep_config *config)
 {
 	void *data = (void *)(long)xdp->data;
 	void *data_end = (void *)(long)xdp->data_end;
+	struct packet *packet = &work->packet;
 	struct skep_addr remote = packet->flow.client;
 	struct bpf_fib_lookup fib;
-	struct packet reply;
 	struct ethhdr *eth;
 	__be32 to, from;
 
@@ -151,15 +152,15 @@ static __always_inline int from_node(struct xdp_md *xdp, const struct packet *pa
 		return XDP_PASS;
 	if (!wire_find(xdp) || !bpf_map_lookup_elem(&nodes, &remote))
 		return XDP_PASS;
-	if (parse_frame(data + INNER_FRAME, data_end, &reply) != PARSED)
+	if (parse_frame(data + INNER_FRAME, data_end, packet) != PARSED)
 		return XDP_PASS;
 	eth = data + INNER_FRAME;
 	if ((void *)(eth + 1) > data_end || !addr_of_mac(eth->h_dest, &to) ||
-	    !addr_of_mac(eth->h_source, &from) || !reply_accept(&reply, from))
+	    !addr_of_mac(eth->h_source, &from) || !reply_accept(work, config, from))
 		return XDP_PASS;
-	fib = route_question(config, xdp->ingress_ifindex, reply.reply.task.word[3],
-			     reply.reply.task_port, reply.reply.client.word[3],
-			     reply.reply.client_port, reply.reply.protocol);
+	fib = route_question(config, xdp->ingress_ifindex, packet->reply.task.word[3],
+			     packet->reply.task_port, packet->reply.client.word[3],
+			     packet->reply.client_port, packet->reply.protocol);
 	fib.tot_len = data_end - data - INNER_FRAME - OFFSET_IP;
 	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
 		return XDP_PASS;
@@ -177,17 +178,21 @@ SEC("xdp")
 int fast_path(struct xdp_md *xdp)
 {
 	const struct skep_config *config = config_get();
-	struct packet packet;
+	struct scratch *work = scratch_get();
+	const struct packet *packet;
 
 	if (hint_clear(xdp))
 		return give_up_broken();
-	if (!config ||
-	    parse_frame((void *)(long)xdp->data, (void *)(long)xdp->data_end, &packet) != PARSED)
+	if (!config || !work)
 		return XDP_PASS;
-	if (packet.flow.protocol == IPPROTO_UDP && packet.flow.frontend_port == tunnel_port &&
-	    skep_addr_equal(&packet.flow.frontend, &config->underlay))
-		return from_node(xdp, &packet, config);
-	return from_client(xdp, &packet, config);
+	packet = &work->packet;
+	if (parse_frame((void *)(long)xdp->data, (void *)(long)xdp->data_end, &work->packet) !=
+	    PARSED)
+		return XDP_PASS;
+	if (packet->flow.protocol == IPPROTO_UDP && packet->flow.frontend_port == tunnel_port &&
+	    skep_addr_equal(&packet->flow.frontend, &config->underlay))
+		return from_node(xdp, work, config);
+	return from_client(xdp, work, config);
 }
 
 char LICENSE[] SEC("license") = "GPL";

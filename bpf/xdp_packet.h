@@ -6,8 +6,8 @@
 #ifndef SKEP_BPF_XDP_PACKET_H
 #define SKEP_BPF_XDP_PACKET_H
 
-#include "nat.h"
 #include "parse.h"
+#include "rewrite.h"
 #include "skep/tunnel.h"
 #include "tunnel.h"
 
@@ -41,7 +41,7 @@ struct outer { /* what is to be written around a frame */
 
 /* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
  * 7348 section 5). */
-static __always_inline __be16 flow_source_port(const struct skep_flow_key *flow)
+static __always_inline __be16 outer_source_port(const struct skep_flow_key *flow)
 {
 	__u64 hash = (__u64)flow->client.word[3] << 32 | flow->frontend.word[3];
 
@@ -65,7 +65,7 @@ static __always_inline __sum16 ip_checksum(const struct iphdr *ip)
 	return (__sum16)~sum;
 }
 
-/* mss_clamp() for the packet in the frame at eth. */
+/* mss_clamp() of nat.h for the packet in the frame at eth. */
 static __always_inline void mss_clamp_direct(void *eth, void *data_end, const struct packet *packet,
 					     __u32 tunnel_mtu)
 {

@@ -28,6 +28,19 @@ static int share_maps(struct xdp_bpf *object, const struct bpf_object *maps)
 	return err;
 }
 
+/* As in the object whose maps it shares: what the programs are told of their maps' sizes. */
+static int set_constants(struct xdp_bpf *object, const struct bpf_object *maps,
+			 uint16_t tunnel_port)
+{
+	const struct bpf_map *flows = bpf_object__find_map_by_name(maps, "flows");
+
+	if (!flows)
+		return -ENOENT;
+	object->rodata->bucket_mask = bpf_map__max_entries(flows) - 1;
+	object->rodata->tunnel_port = htons(tunnel_port);
+	return 0;
+}
+
 /* The program's file descriptor: it holds the maps, and nothing else of the object is needed. */
 static int load(const struct bpf_object *maps, uint16_t tunnel_port, struct skep_error *error)
 {
@@ -39,8 +52,9 @@ static int load(const struct bpf_object *maps, uint16_t tunnel_port, struct skep
 	if (!object)
 		return error_errno(error, -errno, "cannot open the XDP object: %s",
 				   programs_libbpf_said());
-	object->rodata->tunnel_port = htons(tunnel_port);
-	err = share_maps(object, maps);
+	err = set_constants(object, maps, tunnel_port);
+	if (!err)
+		err = share_maps(object, maps);
 	if (!err)
 		err = xdp_bpf__load(object);
 	if (err) {
