@@ -59,20 +59,13 @@ static __always_inline int flow_set_source_port(const struct packet *packet, con
 }
 
 /*
- * Notes how the task's replies to this packet must leave, and says which source port the task shall see. Maps are written only when something
- * changes: an LRU insert costs more than all the rest. Returns 0 or a verdict.
+ * Notes how the task's replies to this packet must leave: at *key, whose client_port becomes another if the task shall see another source port. Maps are
+ * written only when something changes: an LRU insert costs more than all the rest. A function of its own, as its stack is not small.
+ * Returns 0 or a verdict.
  */
-static __always_inline int return_remember(const struct packet *packet, const struct skep_addr *task,
-					   __be16 target_port, const struct skep_addr *ingress,
-					   enum skep_return_mode mode, __be16 *source_port)
+static __noinline int return_remember(const struct packet *packet, struct skep_return_key *key,
+				      const struct skep_addr *ingress, enum skep_return_mode mode)
 {
-	struct skep_return_key key = {
-		.task = *task,
-		.client = packet->flow.client,
-		.task_port = target_port,
-		.client_port = packet->flow.client_port,
-		.protocol = packet->flow.protocol,
-	};
 	struct skep_return fresh = {
 		.frontend = packet->flow.frontend,
 		.ingress = *ingress,
@@ -81,18 +74,17 @@ static __always_inline int return_remember(const struct packet *packet, const st
 		.mode = mode,
 		.state = packet_is_syn(packet) ? SKEP_FLOW_SYN : flow_advance(SKEP_FLOW_SYN, packet),
 	};
-	struct skep_return *known = bpf_map_lookup_elem(&returns, &key);
+	struct skep_return *known = bpf_map_lookup_elem(&returns, key);
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct skep_flow *flow;
 
 	fresh.last_seen_ns = now_ns;
-	*source_port = packet->flow.client_port;
 	if (!known || !return_is_for(known, packet)) {
 		/* The tuple is another frontend's, or was and is free by now. Perhaps this flow was given a port before. */
 		flow = bpf_map_lookup_elem(&flows, &packet->flow);
 		if (flow && flow->source_port) {
-			*source_port = key.client_port = flow->source_port;
-			known = bpf_map_lookup_elem(&returns, &key);
+			key->client_port = flow->source_port;
+			known = bpf_map_lookup_elem(&returns, key);
 		}
 	}
 	if (known && return_is_for(known, packet) && known->mode == mode &&
@@ -106,7 +98,7 @@ static __always_inline int return_remember(const struct packet *packet, const st
 		return 0;
 	}
 	if (!known || return_is_for(known, packet) || return_is_free(known, packet, now_ns))
-		return bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY) ? SKEP_DROP_ERROR : 0;
+		return bpf_map_update_elem(&returns, key, &fresh, BPF_ANY) ? SKEP_DROP_ERROR : 0;
 
 	/* In the middle of a connection its port cannot change any more. */
 	if (!packet_is_first(packet))
@@ -115,13 +107,12 @@ static __always_inline int return_remember(const struct packet *packet, const st
 	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
 		__u32 port = SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
 
-		key.client_port = bpf_htons(port);
-		known = bpf_map_lookup_elem(&returns, &key);
+		key->client_port = bpf_htons(port);
+		known = bpf_map_lookup_elem(&returns, key);
 		if (known && !return_is_free(known, packet, now_ns))
 			continue;
-		*source_port = key.client_port;
-		if (flow_set_source_port(packet, task, target_port, key.client_port, now_ns) ||
-		    bpf_map_update_elem(&returns, &key, &fresh, BPF_ANY))
+		if (flow_set_source_port(packet, &key->task, key->task_port, key->client_port, now_ns) ||
+		    bpf_map_update_elem(&returns, key, &fresh, BPF_ANY))
 			return SKEP_DROP_ERROR;
 		count_verdict(SKEP_SOURCE_PORT_CHANGED);
 		return 0;

@@ -18,6 +18,8 @@
 #include "balance.h"
 #include "count.h"
 #include "deliver.h"
+#include "fragment.h"
+#include "icmp.h"
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
@@ -36,11 +38,21 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 				  enum skep_verdict verdict)
 {
 	int failed = packet->flow.protocol == IPPROTO_TCP ? answer_rst(skb, packet)
-							  : answer_port_unreachable(skb, packet);
+							  : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
 
 	if (failed)
 		return drop(SKEP_DROP_NO_TASK);
 	count_verdict(verdict);
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* As a router does whose next hop, the tunnel, takes no such packet: tells its sender, by the way it came. */
+static __always_inline int answer_too_big(struct __sk_buff *skb, const struct packet *packet,
+					  const struct skep_config *config)
+{
+	if (answer_unreachable(skb, packet, ICMP_FRAG_NEEDED, config->tunnel_mtu))
+		return drop(SKEP_DROP_ERROR);
+	count_verdict(SKEP_ANSWER_TOO_BIG);
 	return bpf_redirect(skb->ifindex, 0);
 }
 
@@ -57,6 +69,10 @@ int from_wire(struct __sk_buff *skb)
 	if (!config || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK;
 	verdict = parse_skb(skb, &packet);
+	if (verdict == SKEP_PASS_PROTOCOL)
+		verdict = icmp_parse(skb, &packet);
+	else if (verdict == SKEP_PASS_FRAGMENT)
+		verdict = fragment_follow(&packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 
@@ -67,7 +83,11 @@ int from_wire(struct __sk_buff *skb)
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
 
-	switch (balance(&packet, service, config, &choice)) {
+	if (packet.fragment == FRAGMENT_FIRST)
+		fragment_remember(&packet);
+
+	switch (packet.is_error ? icmp_follow(&packet, service, config, &choice)
+				: balance(&packet, service, config, &choice)) {
 	case BALANCE_TASK:
 		break;
 	case BALANCE_NO_FLOW:
@@ -82,12 +102,18 @@ int from_wire(struct __sk_buff *skb)
 		return drop(SKEP_DROP_ERROR);
 	}
 
-	count_packet(choice.service_id, choice.counter, packet_bytes(skb), choice.new_flow);
+	if (packet.is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	else
+		count_packet(choice.service_id, choice.counter, packet_bytes(skb), choice.new_flow);
 	if (choice.ifindex)
 		return deliver(skb, &packet, &choice.task, choice.ifindex, choice.target_port,
 			       &config->underlay, SKEP_RETURN_LOCAL);
 
-	verdict = mss_clamp(skb, &packet, config->tunnel_mtu);
+	if (packet_too_big(skb, &packet, config->tunnel_mtu))
+		return answer_too_big(skb, &packet, config);
+	verdict = packet.is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+				  : mss_clamp(skb, &packet, config->tunnel_mtu);
 	if (!verdict)
 		verdict = ttl_decrement(skb);
 	if (verdict)
@@ -113,22 +139,27 @@ static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct 
  * A client's packet for a task that is not here, or no more. What may start a flow is given to another task, once; what belongs to a
  * flow that was given away so follows it. The ingress node hears of it by the SYN-ACK (see learn_task()).
  */
-static __always_inline int second_chance(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int second_chance(struct __sk_buff *skb, struct packet *packet,
 					 const struct skep_config *config, const struct skep_addr *gone,
 					 const struct skep_addr *ingress, int again)
 {
-	struct skep_frontend frontend = {
-		.port = packet->flow.frontend_port,
-		.protocol = packet->flow.protocol,
-	};
+	struct skep_frontend frontend = {};
 	struct choice choice = {};
 	struct skep_service *service;
 	enum balance_result result;
 
+	if (packet->is_error)
+		return drop(SKEP_DROP_NO_TASK);
 	if (again)
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
 		return packet_is_first(packet) ? drop(SKEP_DROP_NO_TASK)
 					       : reject_by_tunnel(skb, packet, config, gone, ingress);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+	else if (fragment_follow(packet) != PARSED)
+		return drop(SKEP_DROP_FRAGMENT);
+	frontend.port = packet->flow.frontend_port;
+	frontend.protocol = packet->flow.protocol;
 	service = bpf_map_lookup_elem(&services, &frontend);
 	if (!service)
 		return reject_by_tunnel(skb, packet, config, gone, ingress);
@@ -151,7 +182,7 @@ static __always_inline int second_chance(struct __sk_buff *skb, const struct pac
  * The task that answered may be another than the one chosen here: the rest of the flow must go to it. The first SYN-ACK decides, as it does for the
  * client: once that has answered, later ones mean nothing.
  */
-static __always_inline void learn_task(const struct packet *packet, __be32 task_ipv4)
+static __noinline void learn_task(const struct packet *packet, __be32 task_ipv4)
 {
 	struct skep_flow_key key = {
 		.client = packet->reply.client,
@@ -189,7 +220,8 @@ static __always_inline int frame_return(struct __sk_buff *skb, const struct pack
 
 	if (!bpf_map_lookup_elem(&services, &frontend))
 		return drop(SKEP_DROP_BAD_FRAME);
-	if (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN)
+	if (packet_has_header(packet) &&
+	    (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN))
 		learn_task(packet, task);
 	return send_to_client(skb, config, packet->reply.task.word[3], packet->reply.task_port,
 			      packet->reply.client.word[3], packet->reply.client_port,
@@ -232,7 +264,9 @@ int from_mesh(struct __sk_buff *skb)
 	if (framed && !bpf_map_lookup_elem(&nodes, &remote))
 		return drop(SKEP_DROP_NOT_A_NODE);
 	verdict = parse_skb(skb, &packet);
-	if (verdict != PARSED)
+	if (verdict == SKEP_PASS_PROTOCOL)
+		verdict = icmp_parse(skb, &packet);
+	if (verdict != PARSED && verdict != SKEP_PASS_FRAGMENT)
 		return drop(verdict == SKEP_DROP_ERROR ? verdict : SKEP_DROP_BAD_FRAME);
 	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
@@ -258,6 +292,8 @@ int from_mesh(struct __sk_buff *skb)
 
 	switch (SKEP_VNI_KIND(key.tunnel_id)) {
 	case SKEP_FRAME_RETURN:
+		if (packet.fragment == FRAGMENT_LATER)
+			packet.reply.task_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
 		return frame_return(skb, &packet, config, source);
 	case SKEP_FRAME_DIRECT_RETURN:
 		return frame_to_host(skb, &packet, config);
@@ -326,7 +362,7 @@ int to_mesh(struct __sk_buff *skb)
 			return TC_ACT_OK;
 
 	verdict = parse_skb(skb, &packet);
-	if (verdict != PARSED)
+	if (verdict != PARSED && verdict != SKEP_PASS_FRAGMENT)
 		return give_up(verdict);
 	if (!skep_addr_equal(&packet.flow.client, &config->underlay))
 		return drop(SKEP_DROP_BAD_FRAME);
@@ -358,22 +394,35 @@ int from_task(struct __sk_buff *skb)
 	if (!config)
 		return TC_ACT_OK;
 	verdict = parse_skb(skb, &packet);
+	if (verdict == SKEP_PASS_PROTOCOL)
+		verdict = icmp_parse(skb, &packet);
+	else if (verdict == SKEP_PASS_FRAGMENT)
+		verdict = fragment_follow(&packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 	known = bpf_map_lookup_elem(&returns, &packet.reply);
 	if (!known)
 		return pass(SKEP_PASS_NOT_FROM_TASK);
+	if (packet.is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	if (packet.fragment == FRAGMENT_FIRST)
+		fragment_remember(&packet);
 	if (packet.tcp_flags & (TCP_FIN | TCP_RST) && known->state != SKEP_FLOW_CLOSING)
 		known->state = SKEP_FLOW_CLOSING;
 	reply = *known;
 
+	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
+	    packet_too_big(skb, &packet, config->tunnel_mtu))
+		return answer_too_big(skb, &packet, config);
 	if (reply.mode == SKEP_RETURN_TUNNEL) {
 		verdict = mss_clamp(skb, &packet, config->tunnel_mtu);
 		if (verdict)
 			return drop(verdict);
 	}
-	verdict = nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3], reply.frontend_port,
-			      reply.client_port);
+	verdict = packet.is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
+						 reply.frontend_port, reply.client_port)
+				  : nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3],
+						reply.frontend_port, reply.client_port);
 	if (verdict)
 		return drop(verdict);
 
@@ -383,7 +432,10 @@ int from_task(struct __sk_buff *skb)
 				      packet.reply.client.word[3], reply.client_port,
 				      packet.reply.protocol);
 	case SKEP_RETURN_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_RETURN, 0),
+		return tunnel_send(skb, config, &reply.ingress,
+				   SKEP_VNI(SKEP_FRAME_RETURN, packet.fragment == FRAGMENT_LATER
+								       ? bpf_ntohs(reply.frontend_port)
+								       : 0),
 				   reply.ingress.word[3], packet.reply.task.word[3]);
 	case SKEP_RETURN_HOST:
 		return turn_round(skb, config, config->mesh_mac, packet.reply.task.word[3]);

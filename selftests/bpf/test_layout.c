@@ -28,6 +28,8 @@ static void maps_have_the_sizes_of_their_structs(void **state)
 		 sizeof(struct skep_flow)},
 		{mesh->programs->maps.returns, sizeof(struct skep_return_key),
 		 sizeof(struct skep_return)},
+		{mesh->programs->maps.fragments, sizeof(struct skep_fragment_key),
+		 sizeof(struct skep_fragment)},
 		{mesh->programs->maps.service_counters, 4, sizeof(struct skep_counter)},
 		{mesh->programs->maps.task_counters, 4, sizeof(struct skep_counter)},
 		{mesh->programs->maps.verdicts, 4, 8},
@@ -77,6 +79,8 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 		{"skep_flow", sizeof(struct skep_flow)},
 		{"skep_return_key", sizeof(struct skep_return_key)},
 		{"skep_return", sizeof(struct skep_return)},
+		{"skep_fragment_key", sizeof(struct skep_fragment_key)},
+		{"skep_fragment", sizeof(struct skep_fragment)},
 		{"skep_counter", sizeof(struct skep_counter)},
 		{"skep_hook", sizeof(struct skep_hook)},
 	};
@@ -96,7 +100,8 @@ static void nothing_lies_in_a_hole(void **state)
 {
 	static const char *const structs[] = {"skep_config", "skep_frontend",	"skep_service",
 					      "skep_task",   "skep_flow_key",	"skep_flow",
-					      "skep_return", "skep_return_key", "skep_counter"};
+					      "skep_return", "skep_return_key", "skep_fragment",
+					      "skep_fragment_key", "skep_counter"};
 	struct mesh *mesh = *state;
 	const struct btf *btf = bpf_object__btf(mesh->programs->obj);
 

@@ -18,7 +18,7 @@
 
 const char *const programs_pins[] = {
 	"config", "services", "service_names", "rings",	       "tasks",	    "nodes", "flows",
-	"returns", "hooks",    "service_counters", "task_counters", "verdicts", NULL,
+	"returns", "fragments", "hooks",    "service_counters", "task_counters", "verdicts", NULL,
 };
 
 /* libbpf's own words, kept to go with the error that they explain. */
