@@ -3,14 +3,14 @@
 #ifndef SKEP_BPF_BALANCE_H
 #define SKEP_BPF_BALANCE_H
 
+#include "count.h"
 #include "maps.h"
 #include "parse.h"
+#include "scratch.h"
+#include "table.h"
 
 /* A UDP conversation that was silent for this long is a new one. */
-#define UDP_IDLE_NS 30000000000ULL
-
-/* A flow's time stamp is only renewed when it is this old: its cache line stays shared between CPUs. */
-#define LAST_SEEN_STEP_NS 100000000ULL
+#define UDP_IDLE_TICKS SKEP_TICKS(30000000000ULL)
 
 /* Picks tried before a ring counts as empty: it may name tasks that left a moment ago. */
 #define RING_TRIES 8
@@ -21,16 +21,6 @@ enum balance_result {
 	BALANCE_NO_TASK,  /* the service has no serving task */
 	BALANCE_GONE,	  /* the flow's task is gone, and TCP cannot move to another */
 	BALANCE_FULL,	  /* the flow could not be kept: without it the next packet would be lost */
-};
-
-struct choice {
-	struct skep_addr task;
-	struct skep_addr node;
-	__u32 ifindex; /* 0: remote */
-	__u32 service_id;
-	__u32 counter;
-	__be16 target_port;
-	__u8 new_flow;
 };
 
 static __always_inline void choice_take(struct choice *choice, const struct skep_addr *addr,
@@ -86,7 +76,7 @@ static __always_inline int ring_pick(__u32 service_id, const struct skep_config 
 static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet)
 {
 	if (packet->flow.protocol == IPPROTO_UDP)
-		return SKEP_FLOW_ESTABLISHED;
+		return SKEP_FLOW_DATAGRAM;
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		return SKEP_FLOW_CLOSING;
 	if (packet_is_syn(packet))
@@ -100,44 +90,108 @@ static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet
  * section 3.10.7.4, RFC 5961 section 4): else anyone could cut a connection with a forged SYN. One that was never established leaves
  * a task that drains.
  */
-static __always_inline int flow_stays(const struct packet *packet, const struct skep_flow *flow,
-				      const struct skep_task *task, __u64 now_ns)
+static __always_inline int flow_stays(const struct packet *packet, __u8 state, __u32 silent,
+				      const struct skep_task *task)
 {
 	if (packet->flow.protocol == IPPROTO_UDP)
-		return now_ns - flow->last_seen_ns < UDP_IDLE_NS;
+		return silent < UDP_IDLE_TICKS;
 	if (packet_is_syn(packet))
-		return flow->state == SKEP_FLOW_ESTABLISHED ||
-		       (flow->state == SKEP_FLOW_SYN && task->state == SKEP_TASK_SERVING);
+		return state == SKEP_FLOW_ESTABLISHED ||
+		       (state == SKEP_FLOW_SYN && task->state == SKEP_TASK_SERVING);
 	return 1;
 }
 
-/* The task for a packet to a frontend of the given service; makes or renews its flow. */
-static __always_inline enum balance_result balance(const struct packet *packet,
-						   const struct skep_service *service,
-						   const struct skep_config *config,
-						   struct choice *choice)
+static __always_inline __u8 flow_first_state(const struct packet *packet)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
-	struct skep_flow *flow;
+	return packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_DATAGRAM : SKEP_FLOW_SYN;
+}
+
+static __always_inline __u32 ticks_now(void)
+{
+	return SKEP_TICKS(bpf_ktime_get_ns());
+}
+
+/* Notes one more packet from the client. Shared cache lines are written only when something changes. */
+static __always_inline void place_renew(const struct table_place *place, const struct packet *packet,
+					__u32 now)
+{
+	struct table_bucket *bucket = place->bucket;
+	__u32 way = place->way & (SKEP_WAYS - 1);
+	__u8 state = flow_advance(bucket->state[way], packet);
+
+	if (state != bucket->state[way])
+		bucket->state[way] = state;
+	if (now != bucket->last_seen[way])
+		bucket->last_seen[way] = now;
+}
+
+static __always_inline int flow_get(const struct packet *packet, __u64 hash, struct skep_flow_choice *flow,
+				    struct table_place *place)
+{
+	if (table_get(&flows, &packet->flow, hash, flow, place))
+		return 1;
+	if (packet_is_first(packet))
+		return 0;
+	table_settle(&flows, hash);
+	return table_get(&flows, &packet->flow, hash, flow, place);
+}
+
+/* Writes a flow. known: the bucket where it was found; NULL: it is new. Returns 0 or a negative error. */
+static __noinline int flow_put(struct table_bucket *known, const struct table_entry *entry)
+{
+	int evicted = table_put(&flows, known, entry);
+
+	if (evicted > 0)
+		count_verdict(SKEP_FLOW_EVICTED);
+	return evicted < 0 ? -1 : 0;
+}
+
+/* The flow of work->packet to the task in work->choice. */
+static __always_inline int flow_make(struct scratch *work, struct table_bucket *known, __u64 hash,
+				     __be16 source_port, __u32 now)
+{
+	const struct packet *packet = &work->packet;
+	const struct choice *choice = &work->choice;
+	struct skep_flow_choice *flow;
+
+	flow = (struct skep_flow_choice *)work->flow.value;
+	*flow = (struct skep_flow_choice){
+		.task = choice->task,
+		.service_id = choice->service_id,
+		.target_port = choice->target_port,
+	};
+	__builtin_memcpy(work->flow.key, &packet->flow, sizeof(work->flow.key));
+	work->flow.hash = hash;
+	work->flow.now = now;
+	work->flow.source_port = source_port;
+	work->flow.state = flow_first_state(packet);
+	return flow_put(known, &work->flow);
+}
+
+/* The task for work->packet, to a frontend of the given service, into work->choice; makes or renews its flow. */
+static __noinline enum balance_result balance(struct scratch *work, const struct skep_service *service,
+					      const struct skep_config *config)
+{
+	const struct packet *packet = &work->packet;
+	struct choice *choice = &work->choice;
+	__u64 hash = table_hash((const __u64 *)&packet->flow, config->seed);
+	struct skep_flow_choice *flow = (struct skep_flow_choice *)work->value;
+	struct table_place place = {};
+	__u32 now = ticks_now();
 
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
 
-	flow = bpf_map_lookup_elem(&flows, &packet->flow);
-	if (flow) {
-		struct skep_addr addr = flow->task;
-		struct skep_task *task = bpf_map_lookup_elem(&tasks, &addr);
+	if (flow_get(packet, hash, flow, &place)) {
+		__u32 way = place.way & (SKEP_WAYS - 1);
+		struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
 
-		if (task && task->service_id == service->service_id &&
-		    task_reachable(task, config) && flow_stays(packet, flow, task, now_ns)) {
-			__u8 state = flow_advance(flow->state, packet);
-
-			if (state != flow->state)
-				flow->state = state;
-			if (now_ns - flow->last_seen_ns > LAST_SEEN_STEP_NS)
-				flow->last_seen_ns = now_ns;
-			choice_take(choice, &addr, task);
+		if (task && task->service_id == service->service_id && task_reachable(task, config) &&
+		    flow_stays(packet, place.bucket->state[way], now - place.bucket->last_seen[way],
+			       task)) {
+			place_renew(&place, packet, now);
+			choice_take(choice, &flow->task, task);
 			choice->target_port = flow->target_port;
 			return BALANCE_TASK;
 		}
@@ -149,15 +203,7 @@ static __always_inline enum balance_result balance(const struct packet *packet,
 	if (!ring_pick(service->service_id, config, choice))
 		return BALANCE_NO_TASK;
 
-	struct skep_flow fresh = {
-		.task = choice->task,
-		.last_seen_ns = now_ns,
-		.service_id = service->service_id,
-		.target_port = service->target_port,
-		.state = packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_ESTABLISHED : SKEP_FLOW_SYN,
-	};
-
-	if (bpf_map_update_elem(&flows, &packet->flow, &fresh, BPF_ANY))
+	if (flow_make(work, place.bucket, hash, 0, now))
 		return BALANCE_FULL;
 	choice->new_flow = 1;
 	return BALANCE_TASK;

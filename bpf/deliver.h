@@ -28,29 +28,25 @@ static __always_inline int pass(enum skep_verdict verdict)
 }
 
 /* Into the task, through its veth. ingress and mode say where its replies must go. */
-static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
-				   const struct skep_addr *task, __u32 ifindex, __be16 target_port,
+static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
+				   const struct skep_config *config, const struct skep_addr *task, __u32 ifindex, __be16 target_port,
 				   const struct skep_addr *ingress, enum skep_return_mode mode)
 {
-	struct skep_return_key key = {
-		.task = *task,
-		.client = packet->flow.client,
-		.task_port = target_port,
-		.client_port = packet->flow.client_port,
-		.protocol = packet->flow.protocol,
-	};
+	const struct packet *packet = &work->packet;
+	__be16 source_port = 0;
 	int verdict = 0;
 
 	if (packet->is_error) {
 		verdict = icmp_rewrite(skb, NAT_DESTINATION, task->word[3], target_port,
-				       icmp_source_port(packet));
+				       icmp_source_port(work, config));
 	} else {
 		/* A later fragment has no ports to note, and its first one did. */
 		if (packet->fragment != FRAGMENT_LATER)
-			verdict = return_remember(packet, &key, ingress, mode);
+			verdict = return_remember(work, config, task, target_port, ingress, mode,
+						  &source_port);
 		if (!verdict)
 			verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port,
-					      key.client_port);
+					      source_port);
 	}
 	if (verdict)
 		return drop(verdict);
@@ -58,21 +54,20 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 }
 
 /*
- * Out to the client, by this node's routes. What bpf_fib_lookup() says of forwarding is judged for skep0, where the agent
+ * Out to the client, by this node's routes: the packet as it is by now, from frontend to client. What bpf_fib_lookup() says of forwarding is judged for skep0, where the agent
  * sees to it that forwarding is on; NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
  */
-static __always_inline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
-					  __be32 source, __be16 sport, __be32 client, __be16 dport,
-					  __u8 protocol)
+static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
+				     const struct packet *packet)
 {
 	struct bpf_fib_lookup fib = {
 		.family = FAMILY_IPV4,
-		.l4_protocol = protocol,
-		.sport = sport,
-		.dport = dport,
+		.l4_protocol = packet->reply.protocol,
+		.sport = packet->reply.task_port,
+		.dport = packet->reply.client_port,
 		.ifindex = config->mesh_ifindex ? config->mesh_ifindex : skb->ifindex,
-		.ipv4_src = source,
-		.ipv4_dst = client,
+		.ipv4_src = packet->reply.task.word[3],
+		.ipv4_dst = packet->reply.client.word[3],
 	};
 	struct bpf_redir_neigh next = {};
 	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);

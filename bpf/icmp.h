@@ -12,6 +12,9 @@
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
+#include "returns.h"
+#include "scratch.h"
+#include "table.h"
 
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
@@ -136,34 +139,34 @@ static __noinline int icmp_rewrite(struct __sk_buff *skb, enum nat_end end, __be
 	return 0;
 }
 
-/* The port that the task knows the client by, if that is not the client's own: see returns.h. */
-static __always_inline __be16 icmp_source_port(const struct packet *packet)
+/* The port that the task knows the client by, if that is not the client's own. */
+static __always_inline __be16 icmp_source_port(struct scratch *work, const struct skep_config *config)
 {
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &packet->flow);
+	const struct skep_flow_key *key = &work->packet.flow;
+	__u32 given = flow_source_port(work, table_hash((const __u64 *)key, config->seed));
 
-	return flow && flow->source_port ? flow->source_port : packet->flow.client_port;
+	return given ? (__be16)given : key->client_port;
 }
 
-/* Where the flow that the error is about goes to. An error neither makes a flow nor renews one. */
-static __always_inline enum balance_result icmp_follow(const struct packet *packet,
-						       const struct skep_service *service,
-						       const struct skep_config *config,
-						       struct choice *choice)
+/* Where the flow goes to that the error in work->packet is about, into work->choice. An error neither makes a flow nor renews one. */
+static __noinline enum balance_result icmp_follow(struct scratch *work, const struct skep_service *service,
+						  const struct skep_config *config)
 {
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &packet->flow);
-	struct skep_addr addr;
+	const struct skep_flow_choice *flow = (const void *)work->value;
+	const struct skep_flow_key *key = &work->packet.flow;
+	__u64 hash = table_hash((const __u64 *)key, config->seed);
+	struct table_place place = {};
 	struct skep_task *task;
 
-	if (!flow)
+	if (!table_get(&flows, key, hash, work->value, &place))
 		return BALANCE_NO_FLOW;
-	addr = flow->task;
-	task = bpf_map_lookup_elem(&tasks, &addr);
+	task = bpf_map_lookup_elem(&tasks, &flow->task);
 	if (!task || task->service_id != service->service_id || !task_reachable(task, config))
 		return BALANCE_NO_FLOW;
-	choice_take(choice, &addr, task);
-	choice->service_id = service->service_id;
-	choice->target_port = flow->target_port;
-	choice->new_flow = 0;
+	choice_take(&work->choice, &flow->task, task);
+	work->choice.service_id = service->service_id;
+	work->choice.target_port = flow->target_port;
+	work->choice.new_flow = 0;
 	return BALANCE_TASK;
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "skep/maps.h"
+#include "skep/table.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -67,17 +68,17 @@ struct {
 } nodes SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, struct skep_flow_key);
-	__type(value, struct skep_flow);
+	__type(key, __u32);
+	__type(value, struct skep_flow_bucket);
 } flows SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, struct skep_return_key);
-	__type(value, struct skep_return);
+	__type(key, __u32);
+	__type(value, struct skep_return_bucket);
 } returns SEC(".maps");
 
 struct {
@@ -115,6 +116,9 @@ struct {
 	__type(key, __u32);
 	__type(value, struct skep_hook);
 } hooks SEC(".maps");
+
+/* Number of buckets in each of flows and returns, less one; set before the programs are loaded. */
+const volatile __u32 bucket_mask = 0;
 
 static __always_inline const struct skep_config *config_get(void)
 {

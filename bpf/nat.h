@@ -120,7 +120,7 @@ static __always_inline int ttl_decrement(struct __sk_buff *skb)
  * Lowers the MSS option of a SYN or SYN-ACK to what fits a tunnel frame (RFC 9293 section 3.7.1), so that neither end sends
  * segments that would have to be cut. A SYN without the option means 536 bytes, which always fit.
  */
-static __always_inline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+static __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
 {
 	__u8 options[TCP_OPTIONS_MAX] = {};
 	__u16 limit = tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);

@@ -16,108 +16,168 @@
 #include "maps.h"
 #include "parse.h"
 
-#define RETURN_TAKEN_NS	  90000000000ULL
-#define SOURCE_PORT_FIRST 1024
-#define SOURCE_PORT_TRIES 8
+#define RETURN_TAKEN_TICKS SKEP_TICKS(90000000000ULL)
+#define SOURCE_PORT_FIRST  1024
+#define SOURCE_PORT_TRIES  8
 
-static __always_inline int return_is_for(const struct skep_return *known, const struct packet *packet)
+static __always_inline int return_is_for(const struct skep_return_path *path, const struct packet *packet)
 {
-	return known->frontend_port == packet->flow.frontend_port &&
-	       known->client_port == packet->flow.client_port &&
-	       skep_addr_equal(&known->frontend, &packet->flow.frontend);
+	return path->frontend_port == packet->flow.frontend_port &&
+	       path->client_port == packet->flow.client_port &&
+	       skep_addr_equal(&path->frontend, &packet->flow.frontend);
 }
 
 /* May the tuple become another frontend's? */
-static __always_inline int return_is_free(const struct skep_return *known, const struct packet *packet,
-					  __u64 now_ns)
+static __always_inline int return_is_free(const struct table_place *place, __u32 now)
 {
-	if (packet->flow.protocol == IPPROTO_TCP && known->state == SKEP_FLOW_ESTABLISHED)
-		return 0;
-	return now_ns - known->last_seen_ns > RETURN_TAKEN_NS;
+	__u32 way = place->way & (SKEP_WAYS - 1);
+
+	return place->bucket->state[way] != SKEP_FLOW_ESTABLISHED &&
+	       now - place->bucket->last_seen[way] > RETURN_TAKEN_TICKS;
 }
 
-/* Gives the flow a source port of its own: writes it where the flow's next packets will look, see below. */
-static __always_inline int flow_set_source_port(const struct packet *packet, const struct skep_addr *addr,
-						__be16 target_port, __be16 source_port, __u64 now_ns)
+static __always_inline __u64 return_hash(const void *key, __u64 seed)
 {
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &packet->flow);
-	struct skep_task *task = bpf_map_lookup_elem(&tasks, addr);
+	return table_hash(key, seed);
+}
 
-	if (flow) {
-		flow->source_port = source_port;
+static __noinline int return_put(struct table_bucket *known, const struct table_entry *entry)
+{
+	int evicted = table_put(&returns, known, entry);
+
+	if (evicted > 0)
+		count_verdict(SKEP_FLOW_EVICTED);
+	return evicted < 0 ? SKEP_DROP_ERROR : 0;
+}
+
+/* The source port that the flow was given before, if it was. */
+static __noinline __u32 flow_source_port(struct scratch *work, __u64 flow_hash)
+{
+	struct table_place place = {};
+
+	if (!table_get(&flows, &work->packet.flow, flow_hash, work->value, &place))
+		return 0;
+	return place.bucket->way[place.way & (SKEP_WAYS - 1)].source_port;
+}
+
+/* Gives the flow a source port of its own: writes it where the flow's next packets will look. Returns 0 or a negative error. */
+static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash, __u32 source_port)
+{
+	const struct skep_return_key *key = (const void *)work->path.key;
+	struct table_place place = {};
+	struct skep_task *task;
+
+	if (table_get(&flows, &work->packet.flow, flow_hash, work->value, &place)) {
+		place.bucket->way[place.way & (SKEP_WAYS - 1)].source_port = (__be16)source_port;
 		return 0;
 	}
-	struct skep_flow fresh = {
-		.task = *addr,
-		.last_seen_ns = now_ns,
-		.service_id = task ? task->service_id : 0,
-		.target_port = target_port,
-		.source_port = source_port,
-		.state = packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_ESTABLISHED : SKEP_FLOW_SYN,
-	};
-	return bpf_map_update_elem(&flows, &packet->flow, &fresh, BPF_ANY);
+	task = bpf_map_lookup_elem(&tasks, &key->task);
+	work->choice.task = key->task;
+	work->choice.service_id = task ? task->service_id : 0;
+	work->choice.target_port = key->task_port;
+	return flow_make(work, NULL, flow_hash, (__be16)source_port, work->path.now);
 }
 
 /*
- * Notes how the task's replies to this packet must leave: at *key, whose client_port becomes another if the task shall see another source port. Maps are
- * written only when something changes: an LRU insert costs more than all the rest. A function of its own, as its stack is not small.
- * Returns 0 or a verdict.
+ * The tuple is another frontend's: finds the flow a source port, and notes the return under it. In the middle of a connection that is too
+ * late. Returns 0 or a verdict.
  */
-static __noinline int return_remember(const struct packet *packet, struct skep_return_key *key,
-				      const struct skep_addr *ingress, enum skep_return_mode mode)
+static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_hash, __u64 seed)
 {
-	struct skep_return fresh = {
+	struct skep_return_key *key = (void *)work->path.key;
+
+	if (!packet_is_first(&work->packet))
+		return SKEP_DROP_COLLISION;
+#pragma clang loop unroll(disable)
+	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
+		__u32 port = SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
+		struct table_place place = {};
+
+		key->client_port = bpf_htons(port);
+		work->path.hash = return_hash(key, seed);
+		if (table_get(&returns, key, work->path.hash, work->value, &place) &&
+		    !return_is_free(&place, work->path.now))
+			continue;
+		if (flow_set_source_port(work, flow_hash, key->client_port))
+			return SKEP_DROP_ERROR;
+		count_verdict(SKEP_SOURCE_PORT_CHANGED);
+		return return_put(place.bucket, &work->path);
+	}
+	return SKEP_DROP_COLLISION;
+}
+
+/*
+ * Notes how the task's replies to this packet must leave: key and path are in work->path, the packet in work->packet; work->path afterwards has the key under which it was noted; its client
+ * port is the source port that the task shall see. Returns 0 or a verdict.
+ */
+static __noinline int return_note(struct scratch *work, __u64 seed)
+{
+	const struct packet *packet = &work->packet;
+	const struct skep_return_path *path = (const void *)work->path.value;
+	const struct skep_return_path *known = (const void *)work->value;
+	struct skep_return_key *key = (void *)work->path.key;
+	struct table_place place = {};
+	__u32 now = work->path.now;
+	__u64 flow_hash;
+	int found;
+
+	work->path.hash = return_hash(key, seed);
+	found = table_get(&returns, key, work->path.hash, work->value, &place);
+	if (!found || !return_is_for(known, packet)) {
+		/* New, or the tuple is another frontend's, or was. Perhaps this flow was given a port before. */
+		__be16 given;
+
+		flow_hash = table_hash((const __u64 *)&packet->flow, seed);
+		given = (__be16)flow_source_port(work, flow_hash);
+		if (given) {
+			key->client_port = given;
+			work->path.hash = return_hash(key, seed);
+			place.bucket = NULL;
+		}
+		if (given || found)
+			found = table_get(&returns, key, work->path.hash, work->value, &place);
+		if (found && !return_is_for(known, packet) && !return_is_free(&place, now))
+			return return_elsewhere(work, flow_hash, seed);
+	}
+	if (found && return_is_for(known, packet) && known->mode == path->mode &&
+	    skep_addr_equal(&known->ingress, &path->ingress)) {
+		place_renew(&place, packet, now);
+		return 0;
+	}
+	return return_put(place.bucket, &work->path);
+}
+
+/* Notes it for work->packet, which goes to this task. *source_port: what the task shall see. Returns 0 or a verdict. */
+static __always_inline int return_remember(struct scratch *work, const struct skep_config *config,
+					   const struct skep_addr *task, __be16 target_port,
+					   const struct skep_addr *ingress, enum skep_return_mode mode,
+					   __be16 *source_port)
+{
+	struct skep_return_path *path = (void *)work->path.value;
+	struct skep_return_key *key = (void *)work->path.key;
+	const struct packet *packet = &work->packet;
+	int verdict;
+
+	*key = (struct skep_return_key){
+		.task = *task,
+		.client = packet->flow.client,
+		.task_port = target_port,
+		.client_port = packet->flow.client_port,
+		.protocol = packet->flow.protocol,
+	};
+	*path = (struct skep_return_path){
 		.frontend = packet->flow.frontend,
 		.ingress = *ingress,
 		.frontend_port = packet->flow.frontend_port,
 		.client_port = packet->flow.client_port,
 		.mode = mode,
-		.state = packet_is_syn(packet) ? SKEP_FLOW_SYN : flow_advance(SKEP_FLOW_SYN, packet),
 	};
-	struct skep_return *known = bpf_map_lookup_elem(&returns, key);
-	__u64 now_ns = bpf_ktime_get_ns();
-	struct skep_flow *flow;
-
-	fresh.last_seen_ns = now_ns;
-	if (!known || !return_is_for(known, packet)) {
-		/* The tuple is another frontend's, or was and is free by now. Perhaps this flow was given a port before. */
-		flow = bpf_map_lookup_elem(&flows, &packet->flow);
-		if (flow && flow->source_port) {
-			key->client_port = flow->source_port;
-			known = bpf_map_lookup_elem(&returns, key);
-		}
-	}
-	if (known && return_is_for(known, packet) && known->mode == mode &&
-	    skep_addr_equal(&known->ingress, ingress)) {
-		__u8 state = flow_advance(known->state, packet);
-
-		if (state != known->state)
-			known->state = state;
-		if (now_ns - known->last_seen_ns > LAST_SEEN_STEP_NS)
-			known->last_seen_ns = now_ns;
-		return 0;
-	}
-	if (!known || return_is_for(known, packet) || return_is_free(known, packet, now_ns))
-		return bpf_map_update_elem(&returns, key, &fresh, BPF_ANY) ? SKEP_DROP_ERROR : 0;
-
-	/* In the middle of a connection its port cannot change any more. */
-	if (!packet_is_first(packet))
-		return SKEP_DROP_COLLISION;
-#pragma clang loop unroll(disable)
-	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
-		__u32 port = SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
-
-		key->client_port = bpf_htons(port);
-		known = bpf_map_lookup_elem(&returns, key);
-		if (known && !return_is_free(known, packet, now_ns))
-			continue;
-		if (flow_set_source_port(packet, &key->task, key->task_port, key->client_port, now_ns) ||
-		    bpf_map_update_elem(&returns, key, &fresh, BPF_ANY))
-			return SKEP_DROP_ERROR;
-		count_verdict(SKEP_SOURCE_PORT_CHANGED);
-		return 0;
-	}
-	return SKEP_DROP_COLLISION;
+	work->path.now = ticks_now();
+	work->path.source_port = 0;
+	work->path.state = flow_advance(flow_first_state(packet), packet);
+	verdict = return_note(work, config->seed);
+	*source_port = key->client_port;
+	return verdict;
 }
 
 #endif

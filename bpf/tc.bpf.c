@@ -23,6 +23,8 @@
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
+#include "scratch.h"
+#include "table.h"
 #include "tunnel.h"
 
 #define PACKET_HOST 0 /* linux/if_packet.h */
@@ -56,70 +58,88 @@ static __always_inline int answer_too_big(struct __sk_buff *skb, const struct pa
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+/* Also takes fragments, whose ports are remembered from their first one, and ICMP errors about a packet. Returns PARSED or a verdict. */
+static __always_inline int parse_with_memory(struct __sk_buff *skb, struct packet *packet)
+{
+	int verdict = parse_skb(skb, packet);
+
+	if (verdict == SKEP_PASS_PROTOCOL)
+		return icmp_parse(skb, packet);
+	return verdict == SKEP_PASS_FRAGMENT ? fragment_follow(packet) : verdict;
+}
+
+/* The same where frames tell what a later fragment's ports are, or nobody needs to know: it has none. */
+static __always_inline int parse_without_memory(struct __sk_buff *skb, struct packet *packet)
+{
+	int verdict = parse_skb(skb, packet);
+
+	if (verdict == SKEP_PASS_PROTOCOL)
+		return icmp_parse(skb, packet);
+	return verdict == SKEP_PASS_FRAGMENT ? PARSED : verdict;
+}
+
 SEC("tc")
 int from_wire(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
 	struct skep_frontend frontend = {};
 	struct skep_service *service;
-	struct choice choice = {};
-	struct packet packet;
+	struct scratch *work = scratch_get();
+	struct packet *packet;
+	struct choice *choice;
 	int verdict;
 
-	if (!config || skb->pkt_type != PACKET_HOST)
+	if (!config || !work || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK;
-	verdict = parse_skb(skb, &packet);
-	if (verdict == SKEP_PASS_PROTOCOL)
-		verdict = icmp_parse(skb, &packet);
-	else if (verdict == SKEP_PASS_FRAGMENT)
-		verdict = fragment_follow(&packet);
+	packet = &work->packet;
+	choice = &work->choice;
+	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 
-	frontend.addr = packet.flow.frontend;
-	frontend.port = packet.flow.frontend_port;
-	frontend.protocol = packet.flow.protocol;
+	frontend.addr = packet->flow.frontend;
+	frontend.port = packet->flow.frontend_port;
+	frontend.protocol = packet->flow.protocol;
 	service = bpf_map_lookup_elem(&services, &frontend);
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
 
-	if (packet.fragment == FRAGMENT_FIRST)
-		fragment_remember(&packet);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
 
-	switch (packet.is_error ? icmp_follow(&packet, service, config, &choice)
-				: balance(&packet, service, config, &choice)) {
+	switch (packet->is_error ? icmp_follow(work, service, config) : balance(work, service, config)) {
 	case BALANCE_TASK:
 		break;
 	case BALANCE_NO_FLOW:
 		return pass(SKEP_PASS_NO_FLOW);
 	case BALANCE_NO_TASK:
-		return reject(skb, &packet,
-			      packet.flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
+		return reject(skb, packet,
+			      packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
 								  : SKEP_ANSWER_NO_TASK_ICMP);
 	case BALANCE_GONE:
-		return reject(skb, &packet, SKEP_ANSWER_TASK_GONE_RST);
+		return reject(skb, packet, SKEP_ANSWER_TASK_GONE_RST);
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
 
-	if (packet.is_error)
+	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
 	else
-		count_packet(choice.service_id, choice.counter, packet_bytes(skb), choice.new_flow);
-	if (choice.ifindex)
-		return deliver(skb, &packet, &choice.task, choice.ifindex, choice.target_port,
+		count_packet(choice->service_id, choice->counter, packet_bytes(skb), choice->new_flow);
+	if (choice->ifindex)
+		return deliver(skb, work, config, &choice->task, choice->ifindex, choice->target_port,
 			       &config->underlay, SKEP_RETURN_LOCAL);
 
-	if (packet_too_big(skb, &packet, config->tunnel_mtu))
-		return answer_too_big(skb, &packet, config);
-	verdict = packet.is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
-				  : mss_clamp(skb, &packet, config->tunnel_mtu);
+	if (packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+				   : mss_clamp(skb, packet, config->tunnel_mtu);
 	if (!verdict)
 		verdict = ttl_decrement(skb);
 	if (verdict)
 		return drop(verdict);
-	return tunnel_send(skb, config, &choice.node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice.target_port)), choice.task.word[3],
+	return tunnel_send(skb, config, &choice->node,
+			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)), choice->task.word[3],
 			   config->underlay.word[3]);
 }
 
@@ -137,53 +157,51 @@ static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct 
 
 /*
  * A client's packet for a task that is not here, or no more. What may start a flow is given to another task, once; what belongs to a
- * flow that was given away so follows it. The ingress node hears of it by the SYN-ACK (see learn_task()).
+ * flow that was given away so follows it. The ingress node hears of it by the SYN-ACK (see learn_task()). Returns the program's result, or
+ * DELIVER_HERE: work->choice is a task of this node.
  */
-static __always_inline int second_chance(struct __sk_buff *skb, struct packet *packet,
-					 const struct skep_config *config, const struct skep_addr *gone,
-					 const struct skep_addr *ingress, int again)
+#define DELIVER_HERE -1
+
+static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
+				    const struct skep_config *config, int again)
 {
+	struct packet *packet = &work->packet;
+	const struct choice *choice = &work->choice;
 	struct skep_frontend frontend = {};
-	struct choice choice = {};
 	struct skep_service *service;
 	enum balance_result result;
 
-	if (packet->is_error)
-		return drop(SKEP_DROP_NO_TASK);
-	if (again)
+	if (packet->is_error || (again && packet_is_first(packet)))
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
-		return packet_is_first(packet) ? drop(SKEP_DROP_NO_TASK)
-					       : reject_by_tunnel(skb, packet, config, gone, ingress);
+		return drop(SKEP_DROP_NO_TASK);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
 	else if (fragment_follow(packet) != PARSED)
 		return drop(SKEP_DROP_FRAGMENT);
 	frontend.port = packet->flow.frontend_port;
 	frontend.protocol = packet->flow.protocol;
-	service = bpf_map_lookup_elem(&services, &frontend);
-	if (!service)
-		return reject_by_tunnel(skb, packet, config, gone, ingress);
-	result = balance(packet, service, config, &choice);
+	service = again ? NULL : bpf_map_lookup_elem(&services, &frontend);
+	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
 	if (result != BALANCE_TASK)
-		return reject_by_tunnel(skb, packet, config, gone, ingress);
+		return reject_by_tunnel(skb, packet, config, &work->frame_task, &work->frame_ingress);
 
 	count_verdict(SKEP_SECOND_CHANCE);
-	if (choice.ifindex)
-		return deliver(skb, packet, &choice.task, choice.ifindex, choice.target_port, ingress,
-			       SKEP_RETURN_TUNNEL);
-	return tunnel_send(skb, config, &choice.node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD_AGAIN, bpf_ntohs(choice.target_port)),
-			   choice.task.word[3], ingress->word[3]);
+	if (choice->ifindex)
+		return DELIVER_HERE;
+	return tunnel_send(skb, config, &choice->node,
+			   SKEP_VNI(SKEP_FRAME_FORWARD_AGAIN, bpf_ntohs(choice->target_port)),
+			   choice->task.word[3], work->frame_ingress.word[3]);
 }
 
 /*
  * The task that answered may be another than the one chosen here: the rest of the flow must go to it. The first SYN-ACK decides, as it does for the
  * client: once that has answered, later ones mean nothing.
  */
-static __noinline void learn_task(const struct packet *packet, __be32 task_ipv4)
+static __noinline int learn_task(struct scratch *work, const struct skep_config *config, __be32 task_ipv4)
 {
+	const struct packet *packet = &work->packet;
 	struct skep_flow_key key = {
 		.client = packet->reply.client,
 		.frontend = packet->reply.task,
@@ -191,27 +209,38 @@ static __noinline void learn_task(const struct packet *packet, __be32 task_ipv4)
 		.frontend_port = packet->reply.task_port,
 		.protocol = packet->reply.protocol,
 	};
+	__u64 hash = table_hash((const __u64 *)&key, config->seed);
 	struct skep_addr addr = skep_addr_v4(task_ipv4);
-	struct skep_flow *flow = bpf_map_lookup_elem(&flows, &key);
+	struct table_place place = {};
+	struct skep_flow_choice *flow;
 	struct skep_task *task;
-	struct skep_flow moved;
+	__u32 way;
 
-	if (!flow || skep_addr_equal(&flow->task, &addr) ||
-	    (key.protocol == IPPROTO_TCP && flow->state != SKEP_FLOW_SYN))
-		return;
+	if (!table_get(&flows, &key, hash, work->flow.value, &place))
+		return 0;
+	flow = (struct skep_flow_choice *)work->flow.value;
+	if (skep_addr_equal(&flow->task, &addr))
+		return 0;
+	way = place.way & (SKEP_WAYS - 1);
+	if (key.protocol == IPPROTO_TCP && place.bucket->state[way] != SKEP_FLOW_SYN)
+		return 0;
 	task = bpf_map_lookup_elem(&tasks, &addr);
 	if (!task || task->service_id != flow->service_id)
-		return;
-	moved = *flow;
-	moved.task = addr;
-	/* Whole, so that nobody reads half of an address; if it fails the next SYN-ACK tries again. */
-	bpf_map_update_elem(&flows, &key, &moved, BPF_EXIST);
+		return 0;
+	flow->task = addr;
+	__builtin_memcpy(work->flow.key, &key, sizeof(work->flow.key));
+	work->flow.hash = hash;
+	work->flow.now = ticks_now();
+	work->flow.source_port = place.bucket->way[way].source_port;
+	work->flow.state = place.bucket->state[way];
+	return flow_put(place.bucket, &work->flow);
 }
 
 /* At the ingress node: a reply, ready for the client. Only what answers for a frontend of this node may leave. */
-static __always_inline int frame_return(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int frame_return(struct __sk_buff *skb, struct scratch *work,
 					const struct skep_config *config, __be32 task)
 {
+	const struct packet *packet = &work->packet;
 	struct skep_frontend frontend = {
 		.addr = packet->reply.task,
 		.port = packet->reply.task_port,
@@ -222,10 +251,8 @@ static __always_inline int frame_return(struct __sk_buff *skb, const struct pack
 		return drop(SKEP_DROP_BAD_FRAME);
 	if (packet_has_header(packet) &&
 	    (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN))
-		learn_task(packet, task);
-	return send_to_client(skb, config, packet->reply.task.word[3], packet->reply.task_port,
-			      packet->reply.client.word[3], packet->reply.client_port,
-			      packet->reply.protocol);
+		learn_task(work, config, task);
+	return send_to_client(skb, config, packet);
 }
 
 /* Up to a socket of this host; never beyond, as this host's forwarding is no business of the tunnel. */
@@ -248,25 +275,31 @@ SEC("tc")
 int from_mesh(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	struct skep_addr *addr, *ingress;
 	struct bpf_tunnel_key key = {};
-	struct skep_addr remote, ingress, addr;
-	struct skep_task *task;
-	struct packet packet;
-	__be32 destination, source;
 	int framed, to_addr, from_addr;
+	__be32 destination, source;
+	enum skep_return_mode mode;
+	struct packet *packet;
+	struct skep_task *task;
+	__be16 target_port;
+	__u32 ifindex, kind = 0;
 	struct ethhdr *eth;
 	int verdict;
 
-	if (!config)
+	if (!config || !work)
 		return TC_ACT_SHOT;
+	packet = &work->packet;
+	addr = &work->frame_task;
+	ingress = &work->frame_ingress;
+
 	framed = !bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0);
-	remote = skep_addr_v4(bpf_htonl(key.remote_ipv4));
-	if (framed && !bpf_map_lookup_elem(&nodes, &remote))
+	*ingress = skep_addr_v4(bpf_htonl(key.remote_ipv4));
+	if (framed && !bpf_map_lookup_elem(&nodes, ingress))
 		return drop(SKEP_DROP_NOT_A_NODE);
-	verdict = parse_skb(skb, &packet);
-	if (verdict == SKEP_PASS_PROTOCOL)
-		verdict = icmp_parse(skb, &packet);
-	if (verdict != PARSED && verdict != SKEP_PASS_FRAGMENT)
+	verdict = parse_without_memory(skb, packet);
+	if (verdict != PARSED)
 		return drop(verdict == SKEP_DROP_ERROR ? verdict : SKEP_DROP_BAD_FRAME);
 	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
@@ -274,57 +307,62 @@ int from_mesh(struct __sk_buff *skb)
 	to_addr = addr_of_mac(eth->h_dest, &destination);
 	from_addr = addr_of_mac(eth->h_source, &source);
 
-	/* No frame: what to_mesh and from_task turned round for sockets of this host. */
+	*addr = skep_addr_v4(destination);
+	target_port = packet->flow.frontend_port;
 	if (!framed) {
+		/* What to_mesh and from_task turned round, for or from a socket of this host. */
 		if (!to_addr)
-			return frame_to_host(skb, &packet, config);
-		addr = skep_addr_v4(destination);
-		task = bpf_map_lookup_elem(&tasks, &addr);
-		if (!task_is_here(task, config))
-			return drop(SKEP_DROP_NO_TASK);
-		if (bpf_skb_change_type(skb, PACKET_HOST))
-			return drop(SKEP_DROP_ERROR);
-		return deliver(skb, &packet, &addr, task->ifindex, packet.flow.frontend_port,
-			       &config->underlay, SKEP_RETURN_HOST);
+			return frame_to_host(skb, packet, config);
+		*ingress = config->underlay;
+		mode = SKEP_RETURN_HOST;
+	} else {
+		if (!to_addr || !from_addr)
+			return drop(SKEP_DROP_BAD_FRAME);
+		kind = SKEP_VNI_KIND(key.tunnel_id);
+		switch (kind) {
+		case SKEP_FRAME_RETURN:
+			if (packet->fragment == FRAGMENT_LATER)
+				packet->reply.task_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
+			return frame_return(skb, work, config, source);
+		case SKEP_FRAME_DIRECT_RETURN:
+			return frame_to_host(skb, packet, config);
+		case SKEP_FRAME_FORWARD:
+		case SKEP_FRAME_FORWARD_AGAIN:
+			target_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
+			mode = SKEP_RETURN_TUNNEL;
+			break;
+		case SKEP_FRAME_DIRECT:
+			mode = SKEP_RETURN_HOST_TUNNEL;
+			break;
+		default:
+			return drop(SKEP_DROP_BAD_FRAME);
+		}
+		/* A frame that was handed on names another node than the one it comes from. */
+		*ingress = skep_addr_v4(source);
+		if (kind == SKEP_FRAME_FORWARD_AGAIN && !bpf_map_lookup_elem(&nodes, ingress))
+			return drop(SKEP_DROP_BAD_FRAME);
+		if (kind != SKEP_FRAME_FORWARD_AGAIN && ingress->word[3] != bpf_htonl(key.remote_ipv4))
+			return drop(SKEP_DROP_BAD_FRAME);
 	}
-	if (!to_addr || !from_addr)
-		return drop(SKEP_DROP_BAD_FRAME);
 
-	switch (SKEP_VNI_KIND(key.tunnel_id)) {
-	case SKEP_FRAME_RETURN:
-		if (packet.fragment == FRAGMENT_LATER)
-			packet.reply.task_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
-		return frame_return(skb, &packet, config, source);
-	case SKEP_FRAME_DIRECT_RETURN:
-		return frame_to_host(skb, &packet, config);
-	case SKEP_FRAME_FORWARD:
-	case SKEP_FRAME_FORWARD_AGAIN:
-	case SKEP_FRAME_DIRECT:
-		break;
-	default:
-		return drop(SKEP_DROP_BAD_FRAME);
-	}
-
-	ingress = skep_addr_v4(source);
-	if (!skep_addr_equal(&ingress, &remote) && !bpf_map_lookup_elem(&nodes, &ingress))
-		return drop(SKEP_DROP_BAD_FRAME);
-	addr = skep_addr_v4(destination);
-	task = bpf_map_lookup_elem(&tasks, &addr);
-	if (SKEP_VNI_KIND(key.tunnel_id) == SKEP_FRAME_DIRECT) {
-		if (!task_is_here(task, config) || !skep_addr_equal(&packet.flow.frontend, &addr))
-			return drop(SKEP_DROP_NO_TASK);
-		if (bpf_skb_change_type(skb, PACKET_HOST))
-			return drop(SKEP_DROP_ERROR);
-		return deliver(skb, &packet, &addr, task->ifindex, packet.flow.frontend_port, &ingress,
-			       SKEP_RETURN_HOST_TUNNEL);
-	}
 	if (bpf_skb_change_type(skb, PACKET_HOST))
 		return drop(SKEP_DROP_ERROR);
-	if (!task_is_here(task, config))
-		return second_chance(skb, &packet, config, &addr, &ingress,
-				     SKEP_VNI_KIND(key.tunnel_id) == SKEP_FRAME_FORWARD_AGAIN);
-	return deliver(skb, &packet, &addr, task->ifindex, bpf_htons(SKEP_VNI_PORT(key.tunnel_id)),
-		       &ingress, SKEP_RETURN_TUNNEL);
+	task = bpf_map_lookup_elem(&tasks, addr);
+	if (task_is_here(task, config)) {
+		ifindex = task->ifindex;
+		if (mode != SKEP_RETURN_TUNNEL && !skep_addr_equal(&packet->flow.frontend, addr))
+			return drop(SKEP_DROP_NO_TASK);
+	} else if (mode == SKEP_RETURN_TUNNEL) {
+		verdict = second_chance(skb, work, config, kind == SKEP_FRAME_FORWARD_AGAIN);
+		if (verdict != DELIVER_HERE)
+			return verdict;
+		addr = &work->choice.task;
+		ifindex = work->choice.ifindex;
+		target_port = work->choice.target_port;
+	} else {
+		return drop(SKEP_DROP_NO_TASK);
+	}
+	return deliver(skb, work, config, addr, ifindex, target_port, ingress, mode);
 }
 
 /* Turns a frame that is leaving skep0 round, to come in at skep0. */
@@ -344,15 +382,17 @@ SEC("tc")
 int to_mesh(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
 	__u8 mac[ETH_ALEN];
 	struct skep_addr addr;
 	struct skep_task *task;
-	struct packet packet;
+	struct packet *packet;
 	struct ethhdr *eth;
 	int verdict;
 
-	if (!config)
+	if (!config || !work)
 		return TC_ACT_SHOT;
+	packet = &work->packet;
 	/* What skep itself sends out here has a MAC made of an address as source; the host's own sockets have skep0's. */
 	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
@@ -361,15 +401,15 @@ int to_mesh(struct __sk_buff *skb)
 		if (eth->h_source[i] != config->mesh_mac[i])
 			return TC_ACT_OK;
 
-	verdict = parse_skb(skb, &packet);
-	if (verdict != PARSED && verdict != SKEP_PASS_FRAGMENT)
+	verdict = parse_without_memory(skb, packet);
+	if (verdict != PARSED)
 		return give_up(verdict);
-	if (!skep_addr_equal(&packet.flow.client, &config->underlay))
+	if (!skep_addr_equal(&packet->flow.client, &config->underlay))
 		return drop(SKEP_DROP_BAD_FRAME);
-	addr = packet.flow.frontend;
+	addr = packet->flow.frontend;
 	task = bpf_map_lookup_elem(&tasks, &addr);
 	if (!task || !task_reachable(task, config)) {
-		if (packet.flow.protocol != IPPROTO_TCP || answer_rst(skb, &packet))
+		if (packet->flow.protocol != IPPROTO_TCP || answer_rst(skb, packet))
 			return drop(SKEP_DROP_NO_TASK);
 		count_verdict(SKEP_ANSWER_TASK_GONE_RST);
 		return turn_round(skb, config, config->mesh_mac, addr.word[3]);
@@ -386,62 +426,59 @@ SEC("tc")
 int from_task(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
-	struct skep_return *known;
-	struct skep_return reply;
-	struct packet packet;
+	struct scratch *work = scratch_get();
+	struct table_place place = {};
+	struct skep_return_path reply;
+	struct packet *packet;
 	int verdict;
 
-	if (!config)
+	if (!config || !work)
 		return TC_ACT_OK;
-	verdict = parse_skb(skb, &packet);
-	if (verdict == SKEP_PASS_PROTOCOL)
-		verdict = icmp_parse(skb, &packet);
-	else if (verdict == SKEP_PASS_FRAGMENT)
-		verdict = fragment_follow(&packet);
+	packet = &work->packet;
+	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
-	known = bpf_map_lookup_elem(&returns, &packet.reply);
-	if (!known)
+	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply, &place))
 		return pass(SKEP_PASS_NOT_FROM_TASK);
-	if (packet.is_error)
+	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
-	if (packet.fragment == FRAGMENT_FIRST)
-		fragment_remember(&packet);
-	if (packet.tcp_flags & (TCP_FIN | TCP_RST) && known->state != SKEP_FLOW_CLOSING)
-		known->state = SKEP_FLOW_CLOSING;
-	reply = *known;
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
+		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
 
 	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
-	    packet_too_big(skb, &packet, config->tunnel_mtu))
-		return answer_too_big(skb, &packet, config);
+	    packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
 	if (reply.mode == SKEP_RETURN_TUNNEL) {
-		verdict = mss_clamp(skb, &packet, config->tunnel_mtu);
+		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
 		if (verdict)
 			return drop(verdict);
 	}
-	verdict = packet.is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
-						 reply.frontend_port, reply.client_port)
-				  : nat_rewrite(skb, &packet, NAT_SOURCE, reply.frontend.word[3],
-						reply.frontend_port, reply.client_port);
+	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
+						  reply.frontend_port, reply.client_port)
+				   : nat_rewrite(skb, packet, NAT_SOURCE, reply.frontend.word[3],
+						 reply.frontend_port, reply.client_port);
 	if (verdict)
 		return drop(verdict);
 
 	switch (reply.mode) {
 	case SKEP_RETURN_LOCAL:
-		return send_to_client(skb, config, reply.frontend.word[3], reply.frontend_port,
-				      packet.reply.client.word[3], reply.client_port,
-				      packet.reply.protocol);
+		packet->reply.task = reply.frontend;
+		packet->reply.task_port = reply.frontend_port;
+		packet->reply.client_port = reply.client_port;
+		return send_to_client(skb, config, packet);
 	case SKEP_RETURN_TUNNEL:
 		return tunnel_send(skb, config, &reply.ingress,
-				   SKEP_VNI(SKEP_FRAME_RETURN, packet.fragment == FRAGMENT_LATER
+				   SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
 								       ? bpf_ntohs(reply.frontend_port)
 								       : 0),
-				   reply.ingress.word[3], packet.reply.task.word[3]);
+				   reply.ingress.word[3], packet->reply.task.word[3]);
 	case SKEP_RETURN_HOST:
-		return turn_round(skb, config, config->mesh_mac, packet.reply.task.word[3]);
+		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
 	case SKEP_RETURN_HOST_TUNNEL:
 		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0),
-				   reply.ingress.word[3], packet.reply.task.word[3]);
+				   reply.ingress.word[3], packet->reply.task.word[3]);
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}

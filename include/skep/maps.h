@@ -35,9 +35,10 @@ struct skep_config {
 	__u32 tunnel_mtu;	   /* largest inner IP packet that fits a frame to any node, bytes */
 	__u8 mesh_mac[6];	   /* skep0's own MAC, 02:53 + underlay: never an inner source */
 	__u8 pad[2];
+	__u64 seed;  /* of the hash that places flows; made with the pins */
 	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing elsewhere */
 };
-_Static_assert(sizeof(struct skep_config) == 40, "skep_config");
+_Static_assert(sizeof(struct skep_config) == 48, "skep_config");
 
 /* services: where a service answers. Address zero: on any address, for second chances only. */
 struct skep_frontend {
@@ -103,13 +104,14 @@ struct skep_node {
 
 enum skep_flow_state {
 	SKEP_FLOW_SYN = 1,     /* TCP: only SYNs were seen */
-	SKEP_FLOW_ESTABLISHED, /* TCP: the client answered; UDP: always */
-	SKEP_FLOW_CLOSING,     /* TCP: the client sent FIN or RST */
+	SKEP_FLOW_CLOSING,     /* TCP: FIN or RST was seen, from the client; in returns, from either end */
+	SKEP_FLOW_DATAGRAM,    /* UDP */
+	SKEP_FLOW_ESTABLISHED, /* TCP: the client answered */
 };
 
 /*
  * flows: a client's connection to a frontend -> the task it was given. Kept by the ingress node; by the backend node too where that gave the flow a
- * second chance, or another source port.
+ * second chance, or another source port. How the table is laid out: skep/table.h.
  */
 struct skep_flow_key {
 	struct skep_addr client;
@@ -121,16 +123,13 @@ struct skep_flow_key {
 };
 _Static_assert(sizeof(struct skep_flow_key) == 40, "skep_flow_key");
 
-struct skep_flow {
+struct skep_flow_choice {
 	struct skep_addr task;
-	__u64 last_seen_ns; /* bpf_ktime_get_ns(), CLOCK_MONOTONIC */
 	__u32 service_id;
 	__be16 target_port;
-	__be16 source_port; /* what the task sees as the client's port; 0: the client's own */
-	__u8 state;	    /* enum skep_flow_state */
-	__u8 pad[7];
+	__u8 pad[18];
 };
-_Static_assert(sizeof(struct skep_flow) == 40, "skep_flow");
+_Static_assert(sizeof(struct skep_flow_choice) == 40, "skep_flow_choice");
 
 /* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next packet. */
 struct skep_return_key {
@@ -150,17 +149,15 @@ enum skep_return_mode {
 	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
 };
 
-struct skep_return {
+struct skep_return_path {
 	struct skep_addr frontend; /* becomes the source of the reply */
 	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local */
-	__u64 last_seen_ns;
 	__be16 frontend_port;
 	__be16 client_port; /* the client's own */
 	__u8 mode;	    /* enum skep_return_mode */
-	__u8 state;	    /* enum skep_flow_state, CLOSING by either end's FIN or RST */
-	__u8 pad[2];
+	__u8 pad[3];
 };
-_Static_assert(sizeof(struct skep_return) == 48, "skep_return");
+_Static_assert(sizeof(struct skep_return_path) == 40, "skep_return_path");
 
 /*
  * fragments: an IPv4 packet that is cut in pieces -> the ports that only its first piece has. Kept where that came by,
@@ -212,6 +209,7 @@ enum skep_verdict {
 	SKEP_ANSWER_TOO_BIG,	    /* larger than the tunnel takes, don't fragment: fragmentation needed */
 	SKEP_ICMP_ERROR,	    /* about a flow's packet: carried to whom that came from */
 	SKEP_SECOND_CHANCE,	    /* at the backend node: task not here, balanced anew */
+	SKEP_FLOW_EVICTED,	    /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED,   /* a flow whose tuple the task has from another frontend */
 	SKEP_DROP_TTL,		    /* TTL would reach zero */
 	SKEP_DROP_NOT_A_NODE,	    /* a tunnel frame from an address that is no node's */

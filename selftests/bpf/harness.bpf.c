@@ -81,12 +81,6 @@ recorded_set_tunnel_key(struct __sk_buff *skb, struct bpf_tunnel_key *key, __u32
 	return bpf_skb_get_tunnel_key(skb, &record.key, sizeof(record.key), 0);
 }
 
-static __always_inline long failing_update(void *map, const void *key, const void *value,
-					   __u64 flags)
-{
-	return stimulus.failure == FAIL_UPDATE ? -1 : bpf_map_update_elem(map, key, value, flags);
-}
-
 static __always_inline long failing_csum_replace(struct __sk_buff *skb, __u32 offset, __u64 from,
 						 __u64 to, __u64 flags)
 {
@@ -106,7 +100,6 @@ static __always_inline long failing_change_tail(struct __sk_buff *skb, __u32 len
 #define bpf_skb_change_type    recorded_change_type
 #define bpf_skb_get_tunnel_key recorded_get_tunnel_key
 #define bpf_skb_set_tunnel_key recorded_set_tunnel_key
-#define bpf_map_update_elem    failing_update
 #define bpf_l4_csum_replace    failing_csum_replace
 #define bpf_skb_change_tail    failing_change_tail
 

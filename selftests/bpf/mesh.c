@@ -14,6 +14,11 @@
 #include <bpf/libbpf.h>
 
 #include "harness.skel.h"
+#include "skep/table.h"
+
+/* Of the tables of flows and returns, and how many buckets each has. */
+#define MESH_SEED 0x5eedULL
+#define BUCKETS	  256U
 
 #define check(condition, what)                                                                     \
 	do {                                                                                       \
@@ -75,6 +80,7 @@ struct skep_config mesh_usual_config(const struct mesh *mesh)
 {
 	struct skep_config config = {
 		.underlay = addr_of(HERE),
+		.seed = MESH_SEED,
 		.mesh_ifindex = (uint32_t)mesh->mesh,
 		.tunnel_mtu = TUNNEL_MTU,
 	};
@@ -196,20 +202,87 @@ static struct skep_flow_key flow_key(const char *client, const char *frontend, u
 	};
 }
 
+/* Either table's bucket and the way that the key has in it, or a free one. */
+static bool table_find(struct bpf_map *map, const void *key, uint32_t *index, void *bucket, int *way)
+{
+	__u64 words[SKEP_KEY_WORDS], hash;
+	uint32_t places[2], mask = bpf_map__max_entries(map) - 1;
+
+	memcpy(words, key, sizeof(words));
+	hash = table_hash(words, MESH_SEED);
+	places[0] = table_first(hash, mask);
+	places[1] = table_second(hash, mask);
+	for (int place = 1; place >= 0; place--) {
+		const struct skep_flow_bucket *read = bucket;
+
+		*index = places[place];
+		check(!bpf_map_lookup_elem(bpf_map__fd(map), index, bucket), "bucket");
+		for (*way = 0; *way < SKEP_WAYS; (*way)++)
+			if (read->tag[*way] == table_tag(hash) &&
+			    !memcmp(&read->way[*way].key, key, sizeof(words)))
+				return true;
+	}
+	for (*way = 0; *way < SKEP_WAYS; (*way)++)
+		if (!((struct skep_flow_bucket *)bucket)->tag[*way])
+			return false;
+	check(false, "room in the table");
+	return false;
+}
+
+/* state and time are in the bucket, at the same place for both tables. */
+static void table_write(struct bpf_map *map, uint32_t index, struct skep_flow_bucket *bucket, int way,
+			const void *key, uint64_t last_seen_ns, uint8_t state)
+{
+	__u64 words[SKEP_KEY_WORDS], value[SKEP_VALUE_WORDS], hash;
+
+	memcpy(words, key, sizeof(words));
+	memcpy(value, &bucket->way[way].value, sizeof(value));
+	hash = table_hash(words, MESH_SEED);
+	memcpy(&bucket->way[way].key, key, sizeof(words));
+	bucket->way[way].guard = table_guard(hash, value);
+	bucket->tag[way] = table_tag(hash);
+	bucket->last_seen[way] = SKEP_TICKS(last_seen_ns);
+	bucket->state[way] = state;
+	map_set(map, &index, bucket);
+}
+
 bool mesh_flow(struct mesh *mesh, const char *client, const char *frontend, uint8_t protocol,
 	       struct skep_flow *flow)
 {
 	struct skep_flow_key key = flow_key(client, frontend, protocol);
+	struct skep_flow_bucket bucket;
+	uint32_t index;
+	int way;
 
-	return !bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.flows), &key, flow);
+	if (!table_find(mesh->programs->maps.flows, &key, &index, &bucket, &way))
+		return false;
+	*flow = (struct skep_flow){
+		.task = bucket.way[way].value.task,
+		.last_seen_ns = (uint64_t)bucket.last_seen[way] << SKEP_TICK_SHIFT,
+		.service_id = bucket.way[way].value.service_id,
+		.target_port = bucket.way[way].value.target_port,
+		.source_port = bucket.way[way].source_port,
+		.state = bucket.state[way],
+	};
+	return true;
 }
 
 void mesh_flow_set(struct mesh *mesh, const char *client, const char *frontend, uint8_t protocol,
 		   const struct skep_flow *flow)
 {
 	struct skep_flow_key key = flow_key(client, frontend, protocol);
+	struct skep_flow_bucket bucket;
+	uint32_t index;
+	int way;
 
-	map_set(mesh->programs->maps.flows, &key, flow);
+	table_find(mesh->programs->maps.flows, &key, &index, &bucket, &way);
+	bucket.way[way].value = (struct skep_flow_choice){
+		.task = flow->task,
+		.service_id = flow->service_id,
+		.target_port = flow->target_port,
+	};
+	bucket.way[way].source_port = flow->source_port;
+	table_write(mesh->programs->maps.flows, index, &bucket, way, &key, flow->last_seen_ns, flow->state);
 }
 
 /* The two keys have one layout: see parse.h. */
@@ -227,23 +300,54 @@ bool mesh_return(struct mesh *mesh, const char *task, const char *client, uint8_
 		 struct skep_return *value)
 {
 	struct skep_return_key key = return_key(task, client, protocol);
+	struct skep_return_bucket bucket;
+	uint32_t index;
+	int way;
 
-	return !bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.returns), &key, value);
+	if (!table_find(mesh->programs->maps.returns, &key, &index, &bucket, &way))
+		return false;
+	*value = (struct skep_return){
+		.frontend = bucket.way[way].value.frontend,
+		.ingress = bucket.way[way].value.ingress,
+		.last_seen_ns = (uint64_t)bucket.last_seen[way] << SKEP_TICK_SHIFT,
+		.frontend_port = bucket.way[way].value.frontend_port,
+		.client_port = bucket.way[way].value.client_port,
+		.mode = bucket.way[way].value.mode,
+		.state = bucket.state[way],
+	};
+	return true;
 }
 
 void mesh_return_set(struct mesh *mesh, const char *task, const char *client, uint8_t protocol,
 		     const struct skep_return *value)
 {
 	struct skep_return_key key = return_key(task, client, protocol);
+	struct skep_return_bucket bucket;
+	uint32_t index;
+	int way;
 
-	map_set(mesh->programs->maps.returns, &key, value);
+	table_find(mesh->programs->maps.returns, &key, &index, &bucket, &way);
+	bucket.way[way].value = (struct skep_return_path){
+		.frontend = value->frontend,
+		.ingress = value->ingress,
+		.frontend_port = value->frontend_port,
+		.client_port = value->client_port,
+		.mode = value->mode,
+	};
+	table_write(mesh->programs->maps.returns, index, (struct skep_flow_bucket *)&bucket, way, &key,
+		    value->last_seen_ns, value->state);
 }
 
 void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol)
 {
 	struct skep_return_key key = return_key(task, client, protocol);
+	struct skep_return_bucket bucket;
+	uint32_t index;
+	int way;
 
-	check(!bpf_map_delete_elem(bpf_map__fd(mesh->programs->maps.returns), &key), task);
+	check(table_find(mesh->programs->maps.returns, &key, &index, &bucket, &way), task);
+	bucket.tag[way] = 0;
+	map_set(mesh->programs->maps.returns, &index, &bucket);
 }
 
 void mesh_fragments_age(struct mesh *mesh, uint64_t seconds)
@@ -333,6 +437,14 @@ struct outcome mesh_run_framed(struct mesh *mesh, const char *node, uint32_t vni
 	return outcome;
 }
 
+static void buckets_clear(struct bpf_map *map)
+{
+	static const struct skep_flow_bucket empty;
+
+	for (uint32_t index = 0; index < BUCKETS; index++)
+		map_set(map, &index, &empty);
+}
+
 static int mesh_fresh(void **state)
 {
 	static const char *const nodes[] = {HERE, NODE_2, NODE_3};
@@ -343,8 +455,8 @@ static int mesh_fresh(void **state)
 	map_empty(mesh->programs->maps.rings);
 	map_empty(mesh->programs->maps.tasks);
 	map_empty(mesh->programs->maps.nodes);
-	map_empty(mesh->programs->maps.flows);
-	map_empty(mesh->programs->maps.returns);
+	buckets_clear(mesh->programs->maps.flows);
+	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.fragments);
 	percpu_clear(mesh->programs->maps.verdicts, 1);
 	percpu_clear(mesh->programs->maps.service_counters, 3);
@@ -408,9 +520,9 @@ static int mesh_load(void **state)
 	bpf_map__set_max_entries(mesh->programs->maps.rings, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.tasks, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.nodes, 16);
-	/* An LRU map evicts long before it is full. */
-	bpf_map__set_max_entries(mesh->programs->maps.flows, 4096);
-	bpf_map__set_max_entries(mesh->programs->maps.returns, 4096);
+	bpf_map__set_max_entries(mesh->programs->maps.flows, BUCKETS);
+	bpf_map__set_max_entries(mesh->programs->maps.returns, BUCKETS);
+	mesh->programs->rodata->bucket_mask = BUCKETS - 1;
 	bpf_map__set_max_entries(mesh->programs->maps.service_counters, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.task_counters, 256);
 	check(!harness_bpf__load(mesh->programs), "load the programs");

@@ -107,6 +107,25 @@ void mesh_node_gone(struct mesh *mesh, const char *addr);
 void mesh_config(struct mesh *mesh, const struct skep_config *config);
 struct skep_config mesh_usual_config(const struct mesh *mesh);
 
+/* Entries of the two tables, as tests read and write them. */
+struct skep_flow {
+	struct skep_addr task;
+	uint64_t last_seen_ns;
+	uint32_t service_id;
+	__be16 target_port;
+	__be16 source_port;
+	uint8_t state;
+};
+struct skep_return {
+	struct skep_addr frontend;
+	struct skep_addr ingress;
+	uint64_t last_seen_ns;
+	__be16 frontend_port;
+	__be16 client_port;
+	uint8_t mode;
+	uint8_t state;
+};
+
 /* false: no such entry */
 bool mesh_flow(struct mesh *mesh, const char *client, const char *frontend, uint8_t protocol,
 	       struct skep_flow *flow);

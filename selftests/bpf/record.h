@@ -13,7 +13,6 @@
 enum failure {
 	FAIL_NONE,
 	FAIL_TUNNEL_KEY, /* bpf_skb_set_tunnel_key() */
-	FAIL_UPDATE,	 /* bpf_map_update_elem() */
 	FAIL_CHECKSUM,	 /* bpf_l4_csum_replace() */
 	FAIL_TYPE,	 /* bpf_skb_change_type() */
 	FAIL_TAIL,	 /* bpf_skb_change_tail() */

@@ -175,7 +175,7 @@ static void a_flow_follows_the_state_of_its_connection(void **state)
 	}
 }
 
-static void a_udp_flow_is_established_at_once(void **state)
+static void a_udp_flow_is_one_of_datagrams(void **state)
 {
 	struct mesh *mesh = *state;
 	struct skep_flow flow;
@@ -183,7 +183,7 @@ static void a_udp_flow_is_established_at_once(void **state)
 	give_tasks(mesh, DNS);
 	udp_goes_to(mesh, CLIENT);
 	assert_true(mesh_flow(mesh, CLIENT, DNS_AT, IPPROTO_UDP, &flow));
-	assert_int_equal(flow.state, SKEP_FLOW_ESTABLISHED);
+	assert_int_equal(flow.state, SKEP_FLOW_DATAGRAM);
 }
 
 static void a_repeated_syn_keeps_its_task(void **state)
@@ -442,7 +442,7 @@ int main(void)
 		cmocka_unit_test(a_connection_stays_with_its_task),
 		cmocka_unit_test(a_flow_is_written_down),
 		cmocka_unit_test(a_flow_follows_the_state_of_its_connection),
-		cmocka_unit_test(a_udp_flow_is_established_at_once),
+		cmocka_unit_test(a_udp_flow_is_one_of_datagrams),
 		cmocka_unit_test(a_repeated_syn_keeps_its_task),
 		cmocka_unit_test(a_syn_on_a_closing_flow_is_balanced_anew),
 		cmocka_unit_test(a_forged_syn_does_not_move_a_connection),

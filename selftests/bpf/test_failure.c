@@ -27,12 +27,6 @@ static void give_remote_task(struct mesh *mesh)
 	mesh_ring(mesh, WEB, 0, RING("10.0.0.21"));
 }
 
-static void a_flow_that_cannot_be_kept(void **state)
-{
-	give_local_task(*state);
-	errs(*state, FAIL_UPDATE);
-}
-
 static void a_checksum_that_cannot_be_changed_for_a_local_task(void **state)
 {
 	give_local_task(*state);
@@ -88,7 +82,6 @@ static void but_cannot_forward(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_flow_that_cannot_be_kept),
 		cmocka_unit_test(a_checksum_that_cannot_be_changed_for_a_local_task),
 		cmocka_unit_test(an_mss_that_cannot_be_clamped),
 		cmocka_unit_test(a_tunnel_key_that_cannot_be_set),

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "expect.h"
+#include "skep/table.h"
 #include "harness.skel.h"
 
 static void maps_have_the_sizes_of_their_structs(void **state)
@@ -24,10 +25,8 @@ static void maps_have_the_sizes_of_their_structs(void **state)
 		{mesh->programs->maps.rings, 4, 4},
 		{mesh->programs->maps.tasks, sizeof(struct skep_addr), sizeof(struct skep_task)},
 		{mesh->programs->maps.nodes, sizeof(struct skep_addr), sizeof(struct skep_node)},
-		{mesh->programs->maps.flows, sizeof(struct skep_flow_key),
-		 sizeof(struct skep_flow)},
-		{mesh->programs->maps.returns, sizeof(struct skep_return_key),
-		 sizeof(struct skep_return)},
+		{mesh->programs->maps.flows, 4, sizeof(struct skep_flow_bucket)},
+		{mesh->programs->maps.returns, 4, sizeof(struct skep_return_bucket)},
 		{mesh->programs->maps.fragments, sizeof(struct skep_fragment_key),
 		 sizeof(struct skep_fragment)},
 		{mesh->programs->maps.service_counters, 4, sizeof(struct skep_counter)},
@@ -76,9 +75,13 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 		{"skep_task", sizeof(struct skep_task)},
 		{"skep_node", sizeof(struct skep_node)},
 		{"skep_flow_key", sizeof(struct skep_flow_key)},
-		{"skep_flow", sizeof(struct skep_flow)},
+		{"skep_flow_choice", sizeof(struct skep_flow_choice)},
+		{"skep_flow_way", sizeof(struct skep_flow_way)},
+		{"skep_flow_bucket", sizeof(struct skep_flow_bucket)},
 		{"skep_return_key", sizeof(struct skep_return_key)},
-		{"skep_return", sizeof(struct skep_return)},
+		{"skep_return_path", sizeof(struct skep_return_path)},
+		{"skep_return_way", sizeof(struct skep_return_way)},
+		{"skep_return_bucket", sizeof(struct skep_return_bucket)},
 		{"skep_fragment_key", sizeof(struct skep_fragment_key)},
 		{"skep_fragment", sizeof(struct skep_fragment)},
 		{"skep_counter", sizeof(struct skep_counter)},
@@ -98,10 +101,12 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 
 static void nothing_lies_in_a_hole(void **state)
 {
-	static const char *const structs[] = {"skep_config", "skep_frontend",	"skep_service",
-					      "skep_task",   "skep_flow_key",	"skep_flow",
-					      "skep_return", "skep_return_key", "skep_fragment",
-					      "skep_fragment_key", "skep_counter"};
+	static const char *const structs[] = {
+		"skep_config",	   "skep_frontend",    "skep_service",	  "skep_task",
+		"skep_flow_key",   "skep_flow_choice", "skep_flow_way",	  "skep_flow_bucket",
+		"skep_return_key", "skep_return_path", "skep_return_way", "skep_return_bucket",
+		"skep_fragment_key", "skep_fragment", "skep_counter",
+	};
 	struct mesh *mesh = *state;
 	const struct btf *btf = bpf_object__btf(mesh->programs->obj);
 

@@ -76,11 +76,22 @@ static int answer_later(void *context, const struct api_query *query, json_t **b
 	return error_set(error, -EAGAIN, "no model yet");
 }
 
+static int post_echo(void *context, const json_t *request, json_t **body, struct skep_error *error)
+{
+	const char *fail = json_string_value(json_object_get(request, "fail"));
+
+	(void)context;
+	test.answered++;
+	if (fail)
+		return error_set(error, !strcmp(fail, "there") ? -EALREADY : -EINVAL, "%s", fail);
+	*body = json_deep_copy(request);
+	return 0;
+}
+
 static const struct api_path paths[] = {
-	{"/v1/limit", answer_limit},
-	{"/v1/big", answer_big},
-	{"/v1/error", answer_error},
-	{"/v1/later", answer_later},
+	{"/v1/limit", answer_limit, NULL},     {"/v1/big", answer_big, NULL},
+	{"/v1/error", answer_error, NULL},     {"/v1/later", answer_later, NULL},
+	{"/v1/echo", answer_limit, post_echo},
 };
 
 static int setup(void **state)
@@ -180,11 +191,65 @@ static void an_unknown_path_is_not_found(void **state)
 static void other_methods_than_get_are_refused(void **state)
 {
 	(void)state;
-	expect("DELETE", "/v1/limit", 405, "{\"error\":\"this API answers GET only\"}");
+	expect("DELETE", "/v1/limit", 405, "{\"error\":\"this path answers GET only\"}");
 	start("POST", "/v1/limit", "{\"a\":1}");
 	assert_int_equal(loop_run(test.loop), 0);
 	assert_int_equal(test.status, 405);
 	assert_int_equal(test.answered, 0);
+}
+
+static void expect_post(const char *request, long status, const char *body)
+{
+	start("POST", "/v1/echo", request);
+	assert_int_equal(loop_run(test.loop), 0);
+	assert_int_equal(test.status, status);
+	assert_string_equal(test.body, body);
+}
+
+static void a_path_takes_a_json_object_by_post(void **state)
+{
+	(void)state;
+	expect_post("{\"a\": [1, 2]}", 200, "{\"a\":[1,2]}");
+	assert_int_equal(test.answered, 1);
+	expect("GET", "/v1/echo", 200, "{\"limit\":0}");
+	expect("PUT", "/v1/echo", 405, "{\"error\":\"this path answers GET, POST only\"}");
+}
+
+static void a_posted_body_that_is_no_object_is_refused(void **state)
+{
+	static const char *const bodies[] = {"",      "[]",   "1",   "{", "{\"a\":1,\"a\":2}",
+					     "{} {}", "null", "\xff"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++)
+		expect_post(bodies[i], 400, "{\"error\":\"the body is no JSON object\"}");
+	assert_int_equal(test.answered, 0);
+}
+
+static void a_posted_body_has_a_bound(void **state)
+{
+	char *body = malloc(BIG + 1);
+
+	(void)state;
+	memset(body, ' ', BIG);
+	memcpy(body, "{}", 2);
+	body[API_BODY_MAX] = '\0';
+	expect_post(body, 200, "{}");
+	body[API_BODY_MAX] = ' ';
+	body[API_BODY_MAX + 1] = '\0';
+	expect_post(body, 413, "{\"error\":\"the body is too large\"}");
+	body[API_BODY_MAX + 1] = ' ';
+	body[BIG] = '\0';
+	expect_post(body, 413, "{\"error\":\"the body is too large\"}");
+	assert_int_equal(test.answered, 1);
+	free(body);
+}
+
+static void what_a_post_cannot_do_has_a_status_of_its_own(void **state)
+{
+	(void)state;
+	expect_post("{\"fail\": \"there\"}", 409, "{\"error\":\"there\"}");
+	expect_post("{\"fail\": \"wrong\"}", 400, "{\"error\":\"wrong\"}");
 }
 
 static void errors_come_as_one_line_of_json(void **state)
@@ -296,6 +361,10 @@ int main(void)
 		TEST(a_bad_limit_is_refused),
 		TEST(an_unknown_path_is_not_found),
 		TEST(other_methods_than_get_are_refused),
+		TEST(a_path_takes_a_json_object_by_post),
+		TEST(a_posted_body_that_is_no_object_is_refused),
+		TEST(a_posted_body_has_a_bound),
+		TEST(what_a_post_cannot_do_has_a_status_of_its_own),
 		TEST(errors_come_as_one_line_of_json),
 		TEST(a_long_answer_arrives_whole),
 		TEST(many_ask_at_once),

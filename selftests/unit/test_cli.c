@@ -297,6 +297,14 @@ static void subcommands_exit_with_2_when_asked_wrongly_and_1_without_an_agent(vo
 				 CLI_FAILURE);
 	}
 	assert_int_equal(exit_status(&cli_unload, "--json", NULL, NULL), CLI_USAGE);
+	assert_int_equal(exit_status(&cli_vip, NULL, NULL, NULL), CLI_USAGE);
+	assert_int_equal(exit_status(&cli_vip, "grab", "192.0.2.1", NULL), CLI_USAGE);
+	assert_int_equal(exit_status(&cli_vip, "take", NULL, NULL), CLI_USAGE);
+	assert_int_equal(exit_status(&cli_vip, "release", "192.0.2.1", "--json"), CLI_USAGE);
+	assert_int_equal(exit_status(&cli_vip, "take", "192.0.2.1", "--run-dir=/nonexistent"),
+			 CLI_FAILURE);
+	assert_int_equal(exit_status(&cli_vip, "list", "--run-dir=/nonexistent", NULL),
+			 CLI_FAILURE);
 	assert_int_equal(exit_status(&cli_agent, "--nonsense", NULL, NULL), CLI_USAGE);
 	assert_int_equal(exit_status(&cli_services, "--maps", "--bpffs", "/nonexistent"),
 			 CLI_FAILURE);

@@ -322,6 +322,45 @@ static void status_puts_problems_first_and_marks_them(void **state)
 		"node's; see skep nodes\n");
 }
 
+#define VIPS                                                                                       \
+	"[{\"address\": \"192.0.2.10\", \"hold\": true, \"holder\": \"skep\", "                    \
+	"  \"interface\": \"eth0\"},"                                                              \
+	" {\"address\": \"192.0.2.11\", \"hold\": false, \"holder\": \"other\", "                  \
+	"  \"interface\": \"eth1\"},"                                                              \
+	" {\"address\": \"192.0.2.12\", \"hold\": true, \"holder\": null, \"interface\": null},"   \
+	" {\"address\": \"192.0.2.13\", \"hold\": false, \"holder\": null, \"interface\": null}]"
+
+static void vips_show_who_holds_them_here(void **state)
+{
+	json_t *rows = json(VIPS);
+	struct paper paper;
+
+	(void)state;
+	assert_int_equal(vips_print(rows, paper_open(&paper)), 0);
+	paper_expect(&paper, "VIP         HELD HERE           INTERFACE\n"
+			     "192.0.2.10  yes                 eth0\n"
+			     "192.0.2.11  by another program  eth1\n"
+			     "192.0.2.12  not yet             -\n"
+			     "192.0.2.13  no                  -\n");
+	json_decref(rows);
+}
+
+static void status_names_the_vips_that_are_held_here(void **state)
+{
+	json_t *status = json("{\"vips\": " VIPS "}");
+	struct paper paper;
+
+	(void)state;
+	status_print(status, false, paper_open(&paper));
+	assert_int_equal(fclose(paper.stream), 0);
+	assert_non_null(strstr(paper.text,
+			       "\nvips       holds 192.0.2.10 on eth0; holds 192.0.2.11 "
+			       "on eth1 (put there by another program); 2 held "
+			       "elsewhere or nowhere\n"));
+	free(paper.text);
+	json_decref(status);
+}
+
 static void status_colours_its_marks_on_a_terminal_only(void **state)
 {
 	json_t *status = json("{}");
@@ -401,6 +440,8 @@ int main(void)
 		cmocka_unit_test(lists_of_anything_at_all_are_survived),
 		cmocka_unit_test(status_in_order_says_so_first),
 		cmocka_unit_test(status_puts_problems_first_and_marks_them),
+		cmocka_unit_test(vips_show_who_holds_them_here),
+		cmocka_unit_test(status_names_the_vips_that_are_held_here),
 		cmocka_unit_test(status_colours_its_marks_on_a_terminal_only),
 		cmocka_unit_test(every_verdict_has_a_name_and_a_meaning),
 		cmocka_unit_test(verify_in_order_is_one_line_and_success),

@@ -167,6 +167,15 @@ static void a_bad_line_is_named_by_file_and_line(void **state)
 	refuses_line("vip ::1\n", "1: vip: \"::1\" is not an IPv4 address");
 	refuses_line("vip 0.0.0.0\n", "1: vip: \"0.0.0.0\" is not an IPv4 address");
 	refuses_line("vip 10.0.0.1\nvip 10.0.0.1\n", "2: vip: 10.0.0.1 is given twice");
+	refuses_line("vip 10.0.0.1\nvip 10.0.0.1,hold\n", "2: vip: 10.0.0.1 is given twice");
+	refuses_line("vip 10.0.0.1,held\n",
+		     "1: vip: only \",hold\" may follow the address, not \",held\"");
+	refuses_line("vip 10.0.0.1,\n", "1: vip: only \",hold\" may follow the address, not \",\"");
+	refuses_line("vip ,hold\n", "1: vip: \",hold\" is not an IPv4 address");
+	refuses_line("vip 224.0.0.18\n", "1: vip: 224.0.0.18 is not the address of a host");
+	refuses_line("vip 127.0.0.1\n", "1: vip: 127.0.0.1 is not the address of a host");
+	refuses_line("vip 255.255.255.255\n",
+		     "1: vip: 255.255.255.255 is not the address of a host");
 	refuses_line("bpffs relative\n", "1: bpffs: \"relative\" is not an absolute path");
 	refuses_line("docker /run/docker.sock\n",
 		     "1: docker: \"/run/docker.sock\" is not of the form unix:///path");
@@ -216,6 +225,19 @@ static void a_named_file_must_be_there(void **state)
 	assert_non_null(strstr(error.text, "/nowhere/skep.conf"));
 }
 
+static void a_vip_says_whether_this_node_is_to_hold_it(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("vip 10.0.0.9,hold\nvip 10.0.0.7\nvip 10.0.0.8,hold\n",
+				   ARGUMENTS("--log-level", "info")),
+			 0);
+	assert_int_equal(config.n_vips, 3);
+	assert_int_equal(ntohl(config.vips[0].word[3]), 0x0a000007);
+	assert_false(config.vip_hold[0]);
+	assert_true(config.vip_hold[1]);
+	assert_true(config.vip_hold[2]);
+}
+
 static void more_vips_than_fit_are_refused(void **state)
 {
 	char text[4096] = "";
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_bad_flag_is_named),
 		cmocka_unit_test(a_run_directory_too_long_for_a_socket_is_refused),
 		cmocka_unit_test(a_named_file_must_be_there),
+		cmocka_unit_test(a_vip_says_whether_this_node_is_to_hold_it),
 		cmocka_unit_test(more_vips_than_fit_are_refused),
 		cmocka_unit_test(a_file_that_is_not_text_is_refused),
 	};

@@ -84,8 +84,8 @@ static int setup(void **state)
 	test.snapshot = (struct snapshot){test.services, 1, test.tasks, 2};
 	test.links[0] = (struct net_link){.ifindex = 2, .name = "eth0", .mtu = 1500};
 	test.links[1] = (struct net_link){.ifindex = 7, .name = "veth7", .mtu = 1500};
-	test.addrs[0] = (struct net_addr){2, v4("10.1.0.1"), 96 + 24};
-	test.addrs[1] = (struct net_addr){2, v4("192.168.5.1"), 96 + 24};
+	test.addrs[0] = (struct net_addr){2, v4("10.1.0.1"), 96 + 24, "eth0"};
+	test.addrs[1] = (struct net_addr){2, v4("192.168.5.1"), 96 + 24, "eth0"};
 	test.net = (struct net_state){test.links, 2, test.addrs, 2};
 	test.local[0] = (struct datapath_local_task){"w1", 7};
 	test.address = v4("10.1.0.1");

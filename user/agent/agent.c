@@ -113,7 +113,9 @@ static int open_node(struct agent *agent, struct skep_error *error)
 {
 	int err = net_monitor_open(&agent->monitor, agent->loop, network_came, agent, error);
 
-	return err ? err : node_open(&agent->node, agent->config, error);
+	if (!err)
+		err = node_open(&agent->node, agent->config, error);
+	return err ? err : vips_open(&agent->vips, agent->loop, agent->config, &agent->node, error);
 }
 
 static int open_datapath(struct agent *agent, struct skep_error *error)
@@ -199,6 +201,7 @@ static void agent_close(struct agent *agent)
 	state_close(agent->state);
 	if (agent->datapath)
 		datapath_close(agent->datapath);
+	vips_close(agent->vips);
 	node_close(&agent->node);
 	if (agent->monitor)
 		net_monitor_close(agent->monitor);

@@ -71,6 +71,10 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 	if (err)
 		return err;
 	*body = views_status(&status);
+	if (*body && json_object_set_new(*body, "vips", vips_json(agent->vips))) {
+		json_decref(*body);
+		*body = NULL;
+	}
 	return 0;
 }
 
@@ -202,11 +206,53 @@ cleanup:
 	return err;
 }
 
+static int answer_vip(void *context, const struct api_query *query, json_t **body,
+		      struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	(void)query;
+	(void)error;
+	*body = vips_json(agent->vips);
+	return 0;
+}
+
+/* What others put on interfaces, or took away, in the last milliseconds counts, too. */
+static void look_again(struct agent *agent)
+{
+	agent->network_changed = true;
+	agent_work_soon(agent);
+	agent_work_now(agent);
+}
+
+static int post_vip(void *context, const json_t *request, json_t **body, struct skep_error *error)
+{
+	const char *action = json_string_value(json_object_get(request, "action"));
+	const char *address = json_string_value(json_object_get(request, "address"));
+	struct agent *agent = context;
+	bool take;
+	int err;
+
+	if (!action || !address || json_object_size(request) != 2)
+		return error_set(error, -EINVAL,
+				 "the body must be an object of two strings, action and address");
+	take = !strcmp(action, "take");
+	if (!take && strcmp(action, "release") != 0)
+		return error_set(error, -EINVAL, "the action is neither take nor release");
+	look_again(agent);
+	err = take ? vips_take(agent->vips, address, error)
+		   : vips_release(agent->vips, address, error);
+	look_again(agent); /* announces it */
+	if (!err)
+		*body = vips_json(agent->vips);
+	return err;
+}
+
 static const struct api_path paths[] = {
-	{"/v1/status", answer_status},	   {"/v1/nodes", answer_nodes},
-	{"/v1/services", answer_services}, {"/v1/tasks", answer_tasks},
-	{"/v1/flows", answer_flows},	   {"/v1/model", answer_model},
-	{"/v1/verify", answer_verify},
+	{"/v1/status", answer_status, NULL},	 {"/v1/nodes", answer_nodes, NULL},
+	{"/v1/services", answer_services, NULL}, {"/v1/tasks", answer_tasks, NULL},
+	{"/v1/flows", answer_flows, NULL},	 {"/v1/model", answer_model, NULL},
+	{"/v1/verify", answer_verify, NULL},	 {"/v1/vip", answer_vip, post_vip},
 };
 
 int agent_answers_open(struct agent *agent, struct skep_error *error)

@@ -26,6 +26,11 @@
 /* The most that ?limit= may ask for. */
 #define LIMIT_MAX 1000000UL
 
+struct api_upload { /* a POST's body, as far as it has come */
+	size_t size;
+	char data[API_BODY_MAX];
+};
+
 struct api {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
@@ -60,7 +65,9 @@ static void api_expired(struct loop_timer *timer)
 	api_run(container_of(timer, struct api, timer));
 }
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status, json_t *body)
+/* allowed: the methods that the path takes, where that is the answer; else NULL. */
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,
+			       const char *allowed, json_t *body)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct MHD_Response *response;
@@ -76,8 +83,8 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int s
 	}
 	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json") ==
 		    MHD_YES &&
-	    (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
-	     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET") == MHD_YES))
+	    (!allowed ||
+	     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed) == MHD_YES))
 		result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -86,7 +93,16 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int s
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int status,
 			      const char *why)
 {
-	return respond(connection, status, json_pack("{s:o}", "error", json_from_text(why)));
+	return respond(connection, status, NULL, json_pack("{s:o}", "error", json_from_text(why)));
+}
+
+static enum MHD_Result refuse_method(struct MHD_Connection *connection, const char *allowed)
+{
+	char why[64];
+
+	snprintf(why, sizeof(why), "this path answers %s only", allowed);
+	return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, allowed,
+		       json_pack("{s:s}", "error", why));
 }
 
 static bool parse_limit(const char *text, size_t *limit)
@@ -115,7 +131,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 	if (!err && !body)
 		err = error_errno(&error, -ENOMEM, "cannot answer %s", path->path);
 	if (!err)
-		return respond(connection, MHD_HTTP_OK, body);
+		return respond(connection, MHD_HTTP_OK, NULL, body);
 	return refuse(connection,
 		      err == -ENOENT   ? MHD_HTTP_NOT_FOUND
 		      : err == -EAGAIN ? MHD_HTTP_SERVICE_UNAVAILABLE
@@ -123,34 +139,102 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 		      error.text);
 }
 
+static unsigned int post_status(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return MHD_HTTP_BAD_REQUEST;
+	case -ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case -EALREADY:
+		return MHD_HTTP_CONFLICT;
+	case -EAGAIN:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *connection,
+				   const struct api_path *path, const struct api_upload *upload)
+{
+	struct skep_error error;
+	enum MHD_Result result;
+	json_t *request, *body = NULL;
+	int err;
+
+	if (upload->size > API_BODY_MAX)
+		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+	request = json_loadb(upload->data, upload->size, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(request)) {
+		json_decref(request);
+		return refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object");
+	}
+	err = path->post(api->context, request, &body, &error);
+	if (!err && !body)
+		err = error_errno(&error, -ENOMEM, "cannot answer %s", path->path);
+	result = err ? refuse(connection, post_status(err), error.text)
+		     : respond(connection, MHD_HTTP_OK, NULL, body);
+	json_decref(request);
+	return result;
+}
+
+static const struct api_path *find_path(const struct api *api, const char *url)
+{
+	for (size_t i = 0; i < api->n_paths; i++)
+		if (!strcmp(url, api->paths[i].path))
+			return &api->paths[i];
+	return NULL;
+}
+
+/* Past the limit only the size grows: the answer comes when all of it has been read. */
+static void keep_part(struct api_upload *upload, const char *data, size_t size)
+{
+	if (size <= API_BODY_MAX && upload->size <= API_BODY_MAX - size)
+		memcpy(upload->data + upload->size, data, size);
+	upload->size = size > SIZE_MAX - upload->size ? SIZE_MAX : upload->size + size;
+}
+
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload_data,
 			      size_t *upload_size, void **state)
 {
 	struct api *api = context;
+	const struct api_path *path = find_path(api, url);
+	bool post = path && path->post && !strcmp(method, MHD_HTTP_METHOD_POST);
 
 	(void)version;
-	(void)upload_data;
 	/*
 	 * libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
+	 * A body that nobody wants is read all the same, and let go.
 	 */
 	if (!*state) {
-		*state = api;
-		return MHD_YES;
+		*state = post ? calloc(1, sizeof(struct api_upload)) : (void *)api;
+		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*upload_size) {
+		if (post)
+			keep_part(*state, upload_data, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	for (size_t i = 0; i < api->n_paths; i++) {
-		if (strcmp(url, api->paths[i].path) != 0)
-			continue;
-		if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-			return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-				      "this API answers GET only");
-		return answer(api, connection, &api->paths[i]);
-	}
-	return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such path");
+	if (!path)
+		return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such path");
+	if (post)
+		return answer_post(api, connection, path, *state);
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+		return refuse_method(connection, path->post ? "GET, POST" : "GET");
+	return answer(api, connection, path);
+}
+
+static void completed(void *context, struct MHD_Connection *connection, void **state,
+		      enum MHD_RequestTerminationCode why)
+{
+	(void)connection;
+	(void)why;
+	if (*state != context)
+		free(*state);
+	*state = NULL;
 }
 
 static void log_from_daemon(void *context, const char *format, va_list arguments)
@@ -198,11 +282,12 @@ static int start_daemon(struct api *api, struct skep_error *error)
 	const union MHD_DaemonInfo *info;
 	int err;
 
-	api->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, api,
-		MHD_OPTION_EXTERNAL_LOGGER, log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET,
-		api->fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_END);
+	api->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
+				       api, MHD_OPTION_EXTERNAL_LOGGER, log_from_daemon, NULL,
+				       MHD_OPTION_LISTEN_SOCKET, api->fd,
+				       MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				       MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+				       MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);
 	if (!api->daemon)
 		return error_set(error, -EIO, "cannot start the local API's server on %s",
 				 api->socket_path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The local API's server: HTTP on a unix socket (mode 0660), GET only, JSON answers
- * (docs/design.md, "The local API"). Answers are made in the loop's thread, whole, when they are
- * asked for.
+ * The local API's server: HTTP on a unix socket (mode 0660), JSON answers (docs/design.md,
+ * "The local API"). GET, and POST of a small JSON object where a path takes one. Answers are made
+ * in the loop's thread, whole, when they are asked for.
  */
 #ifndef SKEP_AGENT_API_H
 #define SKEP_AGENT_API_H
@@ -25,7 +25,14 @@ struct api_path {
 	 */
 	int (*answer)(void *context, const struct api_query *query, json_t **body,
 		      struct skep_error *error);
+	/*
+	 * NULL: GET only. request is an object, borrowed. As answer; besides, -EINVAL is answered
+	 * with 400 and -EALREADY with 409.
+	 */
+	int (*post)(void *context, const json_t *request, json_t **body, struct skep_error *error);
 };
+
+#define API_BODY_MAX 4096 /* bytes; more is answered with 413 */
 
 struct api;
 

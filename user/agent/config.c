@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/config.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -166,23 +167,44 @@ static int set_interface(struct agent_config *config, const struct setting *sett
 	}
 }
 
+/* An address of one host: one that others may send to and that may be put on an interface. */
+static bool is_host(const struct skep_addr *addr)
+{
+	uint32_t first = ntohl(addr->word[3]) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+/* ADDR, or ADDR,hold */
 static int add_vip(struct agent_config *config, const struct setting *setting, const char *value,
 		   struct skep_error *error)
 {
+	const char *comma = strchrnul(value, ',');
+	char text[ADDR_TEXT_SIZE];
 	struct skep_addr addr;
-	size_t at = 0;
+	size_t at = 0, left;
 
 	(void)setting;
-	if (addr_parse(value, &addr) || !skep_addr_is_v4(&addr) || !addr.word[3])
+	snprintf(text, sizeof(text), "%.*s", (int)(comma - value), value);
+	if (comma - value >= ADDR_TEXT_SIZE || addr_parse(text, &addr) || !skep_addr_is_v4(&addr) ||
+	    !addr.word[3])
 		return error_set(error, -EINVAL, "\"%s\" is not an IPv4 address", value);
+	if (*comma && strcmp(comma, ",hold") != 0)
+		return error_set(error, -EINVAL,
+				 "only \",hold\" may follow the address, not \"%s\"", comma);
+	if (!is_host(&addr))
+		return error_set(error, -EINVAL, "%s is not the address of a host", text);
 	while (at < config->n_vips && addr_compare(&config->vips[at], &addr) < 0)
 		at++;
 	if (at < config->n_vips && skep_addr_equal(&config->vips[at], &addr))
-		return error_set(error, -EINVAL, "%s is given twice", value);
+		return error_set(error, -EINVAL, "%s is given twice", text);
 	if (config->n_vips == CONFIG_MAX_VIPS)
 		return error_set(error, -EINVAL, "more than %d addresses", CONFIG_MAX_VIPS);
-	memmove(&config->vips[at + 1], &config->vips[at], (config->n_vips - at) * sizeof(addr));
+	left = config->n_vips - at;
+	memmove(&config->vips[at + 1], &config->vips[at], left * sizeof(addr));
+	memmove(&config->vip_hold[at + 1], &config->vip_hold[at], left * sizeof(bool));
 	config->vips[at] = addr;
+	config->vip_hold[at] = *comma != '\0';
 	config->n_vips++;
 	return 0;
 }

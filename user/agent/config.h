@@ -34,6 +34,7 @@ struct agent_config {
 	char interfaces[CONFIG_MAX_INTERFACES][IF_NAMESIZE];
 	size_t n_interfaces;			/* 0: the one that carries the underlay address */
 	struct skep_addr vips[CONFIG_MAX_VIPS]; /* sorted, each once, IPv4 */
+	bool vip_hold[CONFIG_MAX_VIPS];		/* this node is to hold it, unless told otherwise */
 	size_t n_vips;
 	enum config_source source;
 	char source_path[CONFIG_PATH_SIZE];   /* of CONFIG_SOURCE_FILE */

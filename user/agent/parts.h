@@ -14,6 +14,7 @@
 #include "agent/notify.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
+#include "agent/vips.h"
 #include "datapath/datapath.h"
 #include "lib/hash.h"
 #include "lib/http.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct notify *notify;
 	struct net_monitor *monitor;
 	struct node node;
+	struct vips *vips;
 	struct datapath *datapath;
 	struct api *api;
 	struct state *state;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datapath/read.h"
 #include "lib/error.h"
 #include "skep/maps.h"
 

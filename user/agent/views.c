@@ -268,13 +268,7 @@ static const char *service_name(const struct snapshot *snapshot, uint32_t servic
 static json_t *flow_json(const struct snapshot_flow *flow, const struct model_task *task,
 			 const struct snapshot *snapshot, uint64_t now_ns)
 {
-	static const char *const states[] = {
-		[SKEP_FLOW_SYN] = "syn",
-		[SKEP_FLOW_ESTABLISHED] = "established",
-		[SKEP_FLOW_CLOSING] = "closing",
-	};
 	const struct skep_flow *value = &flow->flow;
-	bool named = value->state < sizeof(states) / sizeof(*states) && states[value->state];
 	uint64_t idle_ns = now_ns > value->last_seen_ns ? now_ns - value->last_seen_ns : 0;
 	char name[SKEP_NAME_SIZE + 1];
 
@@ -286,7 +280,7 @@ static json_t *flow_json(const struct snapshot_flow *flow, const struct model_ta
 			 ntohs(flow->key.frontend_port), "task", json_from_addr(&value->task),
 			 "task_name", task ? task->name : NULL, "service",
 			 service_name(snapshot, value->service_id, name), "target_port",
-			 ntohs(value->target_port), "state", named ? states[value->state] : NULL,
+			 ntohs(value->target_port), "state", maps_flow_state_name(value->state),
 			 "idle_ms", (json_int_t)(idle_ns / 1000000));
 }
 

@@ -201,6 +201,7 @@ static void do_work(struct agent *agent)
 	bool fresh = agent->incoming != NULL;
 	struct skep_error why, other;
 	struct model *old = NULL;
+	bool serves = false;
 	int err, failed;
 
 	agent->work_at_ns = 0;
@@ -217,8 +218,11 @@ static void do_work(struct agent *agent)
 	/* Without memory for the node's state, what is known of it may be cut short. */
 	if (err != -ENOMEM && may_apply(agent)) {
 		err = apply(agent, failed ? &other : &why);
+		serves = !err;
 		failed = failed ? failed : err;
 	}
+	err = vips_update(agent->vips, serves, failed ? &other : &why);
+	failed = failed ? failed : err;
 	publish(agent);
 	if (fresh)
 		journal_model(old, agent->model);

@@ -25,7 +25,7 @@ const struct cli_command cli_agent = {
 	"Each flag is also a line `name value` in /etc/skep/skep.conf; flags win.\n\n"
 	"  --config FILE         read this file instead of /etc/skep/skep.conf\n"
 	"  --interface IF[,IF]   where clients come in (default: where the node's address is)\n"
-	"  --vip ADDR            answer on this address too; may be repeated\n"
+	"  --vip ADDR[,hold]     answer on this address too, and hold it; may be repeated\n"
 	"  --source SOURCE       auto (default), swarm, feed, or file:PATH\n"
 	"  --docker URL          unix:///var/run/docker.sock\n"
 	"  --docker-root DIR     /var/lib/docker\n"

@@ -95,8 +95,9 @@ static int understand(const struct answer *answer, long status, const char *path
 	return err;
 }
 
-int client_get(const char *run_dir, const char *path, bool has_maps, json_t **json,
-	       struct skep_error *error)
+/* body NULL: GET, else POST. */
+static int client_request(const char *run_dir, const char *path, const char *body, bool has_maps,
+			  json_t **json, struct skep_error *error)
 {
 	char url[256], detail[CURL_ERROR_SIZE] = "";
 	struct answer answer = {0};
@@ -119,6 +120,8 @@ int client_get(const char *run_dir, const char *path, bool has_maps, json_t **js
 	code = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, address.sun_path);
 	if (!code)
 		code = curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (!code && body)
+		code = curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body);
 	if (code) {
 		err = error_set(error, -ENOMEM, "cannot start a request: %s",
 				curl_easy_strerror(code));
@@ -156,6 +159,26 @@ int client_get(const char *run_dir, const char *path, bool has_maps, json_t **js
 cleanup:
 	curl_easy_cleanup(curl);
 	free(answer.data);
+	return err;
+}
+
+int client_get(const char *run_dir, const char *path, bool has_maps, json_t **json,
+	       struct skep_error *error)
+{
+	return client_request(run_dir, path, NULL, has_maps, json, error);
+}
+
+int client_post(const char *run_dir, const char *path, const json_t *body, json_t **json,
+		struct skep_error *error)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+	int err;
+
+	*json = NULL;
+	if (!text)
+		return error_errno(error, -ENOMEM, "cannot start a request");
+	err = client_request(run_dir, path, text, false, json, error);
+	free(text);
 	return err;
 }
 

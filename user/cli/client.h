@@ -16,6 +16,10 @@
 int client_get(const char *run_dir, const char *path, bool has_maps, json_t **answer,
 	       struct skep_error *error);
 
+/* POST of a JSON object to path. The rest as above. */
+int client_post(const char *run_dir, const char *path, const json_t *body, json_t **answer,
+		struct skep_error *error);
+
 /* Whether something listens on the socket of run_dir: 1, 0, or a negative errno if that cannot be
  * told. */
 int client_agent_runs(const char *run_dir, struct skep_error *error);

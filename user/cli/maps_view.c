@@ -203,13 +203,8 @@ cleanup:
 
 static json_t *flow_row(const struct collect_flow *entry, const char *service, __u64 now_ns)
 {
-	static const char *const states[] = {
-		[SKEP_FLOW_SYN] = "syn",
-		[SKEP_FLOW_ESTABLISHED] = "established",
-		[SKEP_FLOW_CLOSING] = "closing",
-	};
 	const struct skep_flow *flow = &entry->flow;
-	const char *state = flow->state <= SKEP_FLOW_CLOSING ? states[flow->state] : NULL;
+	const char *state = maps_flow_state_name(flow->state);
 	char client[ADDR_TEXT_SIZE], frontend[ADDR_TEXT_SIZE], task[ADDR_TEXT_SIZE];
 	/* Used since we looked at the clock: now. */
 	__u64 idle_ns = now_ns > flow->last_seen_ns ? now_ns - flow->last_seen_ns : 0;

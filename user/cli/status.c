@@ -185,6 +185,31 @@ static void print_datapath(const json_t *datapath, FILE *out)
 		row_number(applied, "deleted"));
 }
 
+/* Those that this node holds, and how many more it answers on. */
+static void print_vips(const json_t *vips, FILE *out)
+{
+	size_t i, others = 0;
+	const json_t *vip;
+
+	if (!json_array_size(vips))
+		return;
+	label("vips", out);
+	json_array_foreach (vips, i, vip) {
+		const char *holder = row_text(vip, "holder");
+
+		if (!*holder) {
+			others++;
+			continue;
+		}
+		fputs("holds ", out);
+		clean_print(row_text(vip, "address"), out);
+		fputs(" on ", out);
+		clean_print(row_text(vip, "interface"), out);
+		fputs(strcmp(holder, "skep") ? " (put there by another program); " : "; ", out);
+	}
+	fprintf(out, "%zu held elsewhere or nowhere\n", others);
+}
+
 void status_print(const json_t *status, bool colours, FILE *out)
 {
 	struct problems problems = {
@@ -198,6 +223,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	print_node(status, out);
 	print_sources(status, out);
 	print_datapath(json_object_get(status, "datapath"), out);
+	print_vips(json_object_get(status, "vips"), out);
 	verdicts_print(json_object_get(status, "verdicts"), out);
 }
 

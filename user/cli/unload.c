@@ -14,7 +14,7 @@
 
 /* What is there before, so that it can be said what was removed. */
 struct inventory {
-	size_t hooks, pins;
+	size_t hooks, pins, vips;
 	bool mesh;
 	char interfaces[1024]; /* of the hooks, as many as fit */
 };
@@ -59,6 +59,20 @@ static size_t count_pins(const char *bpffs)
 	return n;
 }
 
+static size_t count_vips(void)
+{
+	struct skep_error ignored; /* unloading reads them too, and tells */
+	struct net_state net;
+	size_t n = 0;
+
+	if (net_state_read(&net, &ignored))
+		return 0;
+	for (size_t i = 0; i < net.n_addrs; i++)
+		n += net_vip_is_ours(&net.addrs[i]);
+	net_state_free(&net);
+	return n;
+}
+
 static void take_inventory(const char *bpffs, struct inventory *inventory)
 {
 	const struct maps_entry_visitor visitor = {count_hook, inventory};
@@ -66,6 +80,7 @@ static void take_inventory(const char *bpffs, struct inventory *inventory)
 
 	*inventory = (struct inventory){
 		.pins = count_pins(bpffs),
+		.vips = count_vips(),
 		.mesh = if_nametoindex(NET_MESH_NAME) != 0,
 	};
 	(void)maps_walk(bpffs, "hooks", &visitor, &ignored);
@@ -75,13 +90,16 @@ static void tell(const struct inventory *before, const struct inventory *after, 
 {
 	bool mesh = before->mesh && !after->mesh;
 
+	if (before->vips > after->vips)
+		printf("removed: the VIPs that this node held (%zu)\n", before->vips - after->vips);
 	if (before->hooks > after->hooks)
 		printf("removed: programs on %s\n", before->interfaces);
 	if (mesh)
 		printf("removed: %s, its routes and rule\n", NET_MESH_NAME);
 	if (before->pins > after->pins)
 		printf("removed: %zu pins under %s\n", before->pins - after->pins, bpffs);
-	if (before->hooks <= after->hooks && !mesh && before->pins <= after->pins)
+	if (before->hooks <= after->hooks && !mesh && before->pins <= after->pins &&
+	    before->vips <= after->vips)
 		printf("nothing of skep is left here, and nothing was\n");
 }
 
@@ -114,9 +132,9 @@ const struct cli_command cli_unload = {
 	"unload",
 	"[--force] [--bpffs DIR] [--run-dir DIR]",
 	"remove all that skep made in the kernel",
-	"Programs and their clsact qdiscs, skep0, its routes and rule, pinned maps. Flows end; "
-	"what\n"
-	"is left is Docker's own mesh. Refuses while an agent runs.\n\n"
+	"Programs and their clsact qdiscs, skep0, its routes and rule, pinned maps, VIPs that "
+	"skep\n"
+	"put here. Flows end; what is left is Docker's own mesh. Refuses while an agent runs.\n\n"
 	"  --force         even so\n"
 	"  --bpffs DIR     where maps are pinned, /sys/fs/bpf/skep\n"
 	"  --run-dir DIR   where an agent would run, /run/skep\n",

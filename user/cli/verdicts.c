@@ -38,6 +38,8 @@ static const struct {
 	{SKEP_ICMP_ERROR, false, "ICMP errors about a flow's packets, carried to their sender"},
 	{SKEP_SECOND_CHANCE, false,
 	 "balanced anew here, as the task they came for is not on this node"},
+	{SKEP_FLOW_EVICTED, true,
+	 "established flows that had to make room for new ones: raise --max-flows"},
 	{SKEP_SOURCE_PORT_CHANGED, false,
 	 "flows given another source port, as the task has theirs from another frontend"},
 	{SKEP_PASS_NO_FLOW, false,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "datapath/desired.h"
@@ -23,6 +24,7 @@ struct datapath {
 	struct reconcile_map services, service_names, tasks, nodes;
 	struct ring_set rings;
 	struct skep_config config;
+	uint64_t seed; /* of the tables of flows: as long as they live */
 	/* Numbers lent: exactly those in service_names and tasks. */
 	struct pool service_ids, task_counters;
 	bool hooks_fresh; /* the programs were loaded, or hooks doubted, since the last hooks_apply() */
@@ -116,6 +118,10 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 		 sizeof(struct skep_node));
 	datapath->hooks_fresh = true;
 	err = read_all(datapath, error);
+	datapath->seed = datapath->config.seed;
+	if (!err && !datapath->seed && getrandom(&datapath->seed, sizeof(datapath->seed), 0) !=
+					       sizeof(datapath->seed))
+		err = error_errno(error, -errno, "cannot get a random seed");
 	if (err) {
 		datapath_close(datapath);
 		return err;
@@ -187,6 +193,7 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 	int err = desired_build(desired, model, node, &numbers, error);
 
 	desired->config.netns = datapath->programs.netns;
+	desired->config.seed = datapath->seed;
 	return err;
 }
 

@@ -82,7 +82,7 @@ int datapath_verify(struct datapath *datapath, const struct model *model, const 
  */
 int datapath_resync(struct datapath *datapath, struct skep_error *error);
 
-/* Removes everything that skep made: hooks, clsact where ours, skep0, rule and routes, pins. Works without an agent. */
+/* Removes everything that skep made: VIPs, hooks, clsact where ours, skep0, rule and routes, pins. Works without an agent. */
 int datapath_unload(const char *bpffs, struct skep_error *error);
 
 #endif

@@ -67,13 +67,17 @@ static int build_services(struct builder *builder)
 		snprintf(name.name, sizeof(name.name), "%.*s", SKEP_NAME_SIZE - 1, service->name);
 		found = names->count ? bsearch(&wanted, known, names->count, sizeof(*known), compare_known)
 				     : NULL;
-		if (found) {
+		/* Not one that nobody lends: the map may hold anything, and what follows counts on
+		 * it. */
+		if (found && found->service_id >= builder->numbers->service_ids->first &&
+		    found->service_id < builder->numbers->service_ids->size) {
 			*id = found->service_id;
 		} else {
 			err = pool_take(builder->numbers->service_ids, id, &used_before);
 			if (err) {
 				error_set(builder->error, err,
-					  "more than %u services; run `skep unload` and start the agent with a "
+					  "more than %u services; run `skep unload` and start the "
+					  "agent with a "
 					  "larger --max-services",
 					  builder->numbers->service_ids->size - 1);
 				break;
@@ -134,7 +138,8 @@ static int local_ifindex(const struct datapath_node *node, const char *task_id)
 	return found ? found->ifindex : 0;
 }
 
-/* What the data path is told of a task, but for its counter; 0: nothing, the task takes and keeps no traffic. */
+/* What the data path is told of a task, but for its counter; 0: nothing, the task takes and keeps
+ * no traffic. */
 static int task_value(const struct builder *builder, const struct model_task *task, struct skep_task *value)
 {
 	enum model_service_level level = model_task_level(task);
@@ -155,15 +160,16 @@ static int task_value(const struct builder *builder, const struct model_task *ta
 	return 1;
 }
 
-static int task_counter(const struct builder *builder, const struct skep_addr *addr, uint32_t service_id,
+/* known: what the map says of the address now; NULL: nothing. */
+static int task_counter(const struct builder *builder, const struct skep_task *known, uint32_t service_id,
 			uint32_t *counter)
 {
 	const struct desired_numbers *numbers = builder->numbers;
-	const struct skep_task *known = table_find(numbers->tasks, addr);
 	bool used_before;
 	int err;
 
-	/* The same address and service: the same task, or one whose counts nobody could tell from its. */
+	/* The same address and service: the same task, or one whose counts nobody could tell from
+	 * its. */
 	if (known && known->service_id == service_id) {
 		*counter = known->counter;
 		return 0;
@@ -171,7 +177,8 @@ static int task_counter(const struct builder *builder, const struct skep_addr *a
 	err = pool_take(numbers->task_counters, counter, &used_before);
 	if (err)
 		return error_set(builder->error, err,
-				 "more than %u task addresses; run `skep unload` and start the agent with a larger "
+				 "more than %u task addresses; run `skep unload` and start the "
+				 "agent with a larger "
 				 "--max-tasks",
 				 numbers->task_counters->size);
 	if (used_before)
@@ -179,7 +186,28 @@ static int task_counter(const struct builder *builder, const struct skep_addr *a
 	return 0;
 }
 
-/* One row for each address of a kind: those on the ingress network, which Swarm keeps unique, or the others. */
+/* Both tables are sorted, so one walk finds what is known of each. */
+static int number_tasks(const struct builder *builder, struct table *tasks)
+{
+	const struct table *known = builder->numbers->tasks;
+	size_t at = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < tasks->count && !err; i++) {
+		struct skep_task *value = (struct skep_task *)table_value(tasks, i);
+		int order = -1;
+
+		while (at < known->count &&
+		       (order = memcmp(table_key(known, at), table_key(tasks, i), tasks->key_size)) < 0)
+			at++;
+		err = task_counter(builder, at < known->count && order == 0 ? table_value(known, at) : NULL,
+				   value->service_id, &value->counter);
+	}
+	return err;
+}
+
+/* One row for each address of a kind: those on the ingress network, which Swarm keeps unique, or
+ * the others. */
 static int add_tasks(struct builder *builder, bool ingress, struct table *table)
 {
 	int err = 0;
@@ -212,8 +240,8 @@ static int build_tasks(struct builder *builder)
 	if (!err)
 		err = add_tasks(builder, false, &others);
 	/*
-	 * Networks may overlap, and then an address may be that of two tasks: the ingress network's wins, between others it names
-	 * neither, for a wrong task is worse than none.
+	 * Networks may overlap, and then an address may be that of two tasks: the ingress network's
+	 * wins, between others it names neither, for a wrong task is worse than none.
 	 */
 	table_deduplicate(tasks, TABLE_KEEP_NONE);
 	table_deduplicate(&others, TABLE_KEEP_NONE);
@@ -228,60 +256,68 @@ static int build_tasks(struct builder *builder)
 	table_sort(tasks);
 	table_free(&others);
 
-	for (size_t i = 0; i < tasks->count && !err; i++) {
-		struct skep_task *value = (struct skep_task *)table_value(tasks, i);
-
-		err = task_counter(builder, table_key(tasks, i), value->service_id, &value->counter);
-	}
-	return err;
+	return err ? err : number_tasks(builder, tasks);
 }
 
-struct ring_entry {
-	uint32_t service_id;
-	struct skep_addr addr;
-};
-
-static int compare_entry(const void *a, const void *b)
+static int compare_addr(const void *a, const void *b)
 {
-	const struct ring_entry *x = a, *y = b;
-
-	if (x->service_id != y->service_id)
-		return x->service_id < y->service_id ? -1 : 1;
-	return addr_compare(&x->addr, &y->addr);
+	return addr_compare(a, b);
 }
 
-/* A ring for each service with published ports and a serving task, its tasks in the order of their addresses. */
+/* Of a task that new connections may be given to: its address for that. NULL: it is none. */
+static const struct skep_addr *ring_address(const struct builder *builder, const struct model_task *task)
+{
+	struct skep_task value;
+
+	if (!task->service->n_ports || !task->n_addresses || !task->addresses[0].network->ingress ||
+	    !task_value(builder, task, &value) || value.state != SKEP_TASK_SERVING)
+		return NULL;
+	return &task->addresses[0].address;
+}
+
+/*
+ * A ring for each service with published ports and a serving task, its tasks in the order of their
+ * addresses. The addresses are put together by service id first, by counting; what is left to sort
+ * is short.
+ */
 static int build_rings(struct builder *builder)
 {
 	const struct model *model = builder->model;
-	struct ring_entry *entries = calloc(model->n_tasks + 1, sizeof(*entries));
+	uint32_t ids = builder->numbers->service_ids->size;
 	struct skep_addr *addrs = calloc(model->n_tasks + 1, sizeof(*addrs));
-	size_t n = 0;
-	int err = entries && addrs ? 0 : -ENOMEM;
+	uint32_t *ends = calloc(ids + 1, sizeof(*ends)); /* of each id's addresses, once they are there */
+	uint32_t start = 0;
+	int err = addrs && ends ? 0 : -ENOMEM;
 
+	for (size_t i = 0; i < model->n_tasks && !err; i++)
+		if (ring_address(builder, &model->tasks[i]))
+			ends[builder->service_ids[model->tasks[i].service - model->services]]++;
+	for (uint32_t id = 0; id < ids && !err; id++) {
+		uint32_t length = ends[id];
+
+		ends[id] = start;
+		start += length;
+	}
 	for (size_t i = 0; i < model->n_tasks && !err; i++) {
-		const struct model_task *task = &model->tasks[i];
-		struct skep_task value;
+		const struct skep_addr *addr = ring_address(builder, &model->tasks[i]);
 
-		if (!task->service->n_ports || !task->n_addresses || !task->addresses[0].network->ingress ||
-		    !task_value(builder, task, &value) || value.state != SKEP_TASK_SERVING)
+		if (addr)
+			addrs[ends[builder->service_ids[model->tasks[i].service - model->services]]++] =
+				*addr;
+	}
+	start = 0;
+	for (uint32_t id = 0; id < ids && !err; id++) {
+		uint32_t length = ends[id] - start;
+
+		if (!length)
 			continue;
-		entries[n++] = (struct ring_entry){value.service_id, task->addresses[0].address};
+		qsort(addrs + start, length, sizeof(*addrs), compare_addr);
+		err = ring_set_add(&builder->desired->rings, id, addrs + start,
+				   length < SKEP_RING_MAX ? length : SKEP_RING_MAX);
+		start = ends[id];
 	}
-	if (n)
-		qsort(entries, n, sizeof(*entries), compare_entry);
-	for (size_t i = 0; i < n && !err;) {
-		uint32_t length = 0;
-		size_t end = i;
-
-		for (; end < n && entries[end].service_id == entries[i].service_id; end++)
-			if (length < SKEP_RING_MAX)
-				addrs[length++] = entries[end].addr;
-		err = ring_set_add(&builder->desired->rings, entries[i].service_id, addrs, length);
-		i = end;
-	}
-	free(entries);
 	free(addrs);
+	free(ends);
 	return err;
 }
 
@@ -326,8 +362,7 @@ static int build_hooks(struct builder *builder)
 		desired->hooks[n++] = (struct hooks_hook){node->wires[i], SKEP_HOOK_WIRE};
 	for (size_t i = 0; i < node->n_tasks; i++)
 		if (node->tasks[i].ifindex)
-			desired->hooks[n++] =
-				(struct hooks_hook){node->tasks[i].ifindex, SKEP_HOOK_TASK};
+			desired->hooks[n++] = (struct hooks_hook){node->tasks[i].ifindex, SKEP_HOOK_TASK};
 	qsort(desired->hooks, n, sizeof(*desired->hooks), compare_hook);
 	/* An interface has one role: the first that it was named for. */
 	for (size_t i = 0; i < n; i++)

@@ -14,6 +14,7 @@
 
 #include "lib/file.h"
 #include "lib/log.h"
+#include "skep/table.h"
 #include "tc.skel.h"
 
 const char *const programs_pins[] = {
@@ -92,6 +93,16 @@ static int adopt_pin(struct bpf_map *map, const char *path, bool *adopted, struc
 	return err ? error_errno(error, err, "cannot set the size of map %s", bpf_map__name(map)) : 0;
 }
 
+/* Buckets for so many flows: a power of two, as the programs take a hash modulo it. */
+static uint32_t bucket_count(uint32_t flows)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < flows / SKEP_WAYS)
+		buckets *= 2;
+	return buckets;
+}
+
 static int set_sizes(struct tc_bpf *object, const struct datapath_config *config)
 {
 	const struct {
@@ -105,8 +116,8 @@ static int set_sizes(struct tc_bpf *object, const struct datapath_config *config
 		{object->maps.tasks, config->max_tasks},
 		{object->maps.task_counters, config->max_tasks},
 		{object->maps.nodes, config->max_nodes},
-		{object->maps.flows, config->max_flows},
-		{object->maps.returns, config->max_flows},
+		{object->maps.flows, bucket_count(config->max_flows)},
+		{object->maps.returns, bucket_count(config->max_flows)},
 		{object->maps.hooks, 8192},
 	};
 	int err = 0;
@@ -137,6 +148,20 @@ static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted, str
 		if (err)
 			return error_errno(error, err, "cannot set the pin of map %s", *name);
 	}
+	return 0;
+}
+
+/* The pinned tables' size is what counts, if there are any. */
+static int set_buckets(struct tc_bpf *object, struct skep_error *error)
+{
+	uint32_t flows = bpf_map__max_entries(object->maps.flows);
+	uint32_t returns = bpf_map__max_entries(object->maps.returns);
+
+	if (flows != returns || flows & (flows - 1))
+		return error_set(error, -EINVAL,
+				 "the pinned tables of flows and returns have %u and %u buckets: run `skep unload` first",
+				 flows, returns);
+	object->rodata->bucket_mask = flows - 1;
 	return 0;
 }
 
@@ -193,6 +218,9 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	err = set_pins(object, config->bpffs, &programs->adopted, error);
 	if (!err)
 		err = programs_check_namespace(config->bpffs, &programs->netns, error);
+	if (err)
+		goto cleanup;
+	err = set_buckets(object, error);
 	if (err)
 		goto cleanup;
 	err = tc_bpf__load(object);

@@ -11,12 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "skep/table.h"
+
 /* The kernel's own errno for an operation that a map type lacks; no libc header has it. */
 #define KERNEL_ENOTSUPP 524
 
 /* Entries in one batch: a hash map wants at least its fullest bucket, and says so with ENOSPC. */
 #define BATCH_ENTRIES	  4096U
 #define BATCH_ENTRIES_MAX (1U << 20)
+
+/* Values larger than this come in smaller batches. */
+#define BATCH_VALUE 128U
 
 /* Bytes of per-CPU values read at once, however many CPUs there are. */
 #define BATCH_BYTES (1U << 20)
@@ -39,8 +44,8 @@ static const struct map_form {
 	{"rings", sizeof(__u32), sizeof(__u32)},
 	{"tasks", sizeof(struct skep_addr), sizeof(struct skep_task)},
 	{"nodes", sizeof(struct skep_addr), sizeof(struct skep_node)},
-	{"flows", sizeof(struct skep_flow_key), sizeof(struct skep_flow)},
-	{"returns", sizeof(struct skep_return_key), sizeof(struct skep_return)},
+	{"flows", sizeof(__u32), sizeof(struct skep_flow_bucket)},
+	{"returns", sizeof(__u32), sizeof(struct skep_return_bucket)},
 	{"fragments", sizeof(struct skep_fragment_key), sizeof(struct skep_fragment)},
 	{"service_counters", sizeof(__u32), sizeof(struct skep_counter)},
 	{"task_counters", sizeof(__u32), sizeof(struct skep_counter)},
@@ -62,6 +67,7 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_ANSWER_TOO_BIG] = "answer_too_big",
 	[SKEP_ICMP_ERROR] = "icmp_error",
 	[SKEP_SECOND_CHANCE] = "second_chance",
+	[SKEP_FLOW_EVICTED] = "flow_evicted",
 	[SKEP_SOURCE_PORT_CHANGED] = "source_port_changed",
 	[SKEP_PASS_MALFORMED] = "pass_malformed",
 	[SKEP_DROP_TTL] = "drop_ttl",
@@ -173,11 +179,14 @@ cleanup:
 	return err;
 }
 
-static int walk_batches(int fd, const struct bpf_map_info *info,
+/* locked: with each entry's spin lock held while the kernel copies it. */
+static int walk_batches(int fd, const struct bpf_map_info *info, bool locked,
 			const struct maps_entry_visitor *visitor)
 {
+	LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = locked ? BPF_F_LOCK : 0);
 	/* Zeroed, for memcheck does not know what the kernel fills in. */
-	__u32 room = BATCH_ENTRIES, count, key_size = info->key_size;
+	__u32 room = info->value_size > BATCH_VALUE ? BATCH_ENTRIES / 16 : BATCH_ENTRIES;
+	__u32 count, key_size = info->key_size;
 	unsigned char *keys = calloc(room, key_size);
 	unsigned char *values = calloc(room, info->value_size);
 	/* An opaque position: 4 bytes for hash maps, a key for others. */
@@ -192,7 +201,7 @@ static int walk_batches(int fd, const struct bpf_map_info *info,
 	while (!stop) {
 		count = room;
 		err = bpf_map_lookup_batch(fd, first ? NULL : position, position, keys, values,
-					   &count, NULL);
+					   &count, &options);
 		if (err == -ENOSPC && room < BATCH_ENTRIES_MAX) {
 			/* A bucket holds more than a batch. Nothing was consumed. */
 			free(keys);
@@ -227,16 +236,57 @@ cleanup:
 	return err;
 }
 
+static const char *const flow_states[] = {
+	[SKEP_FLOW_SYN] = "syn",
+	[SKEP_FLOW_CLOSING] = "closing",
+	[SKEP_FLOW_DATAGRAM] = "datagram",
+	[SKEP_FLOW_ESTABLISHED] = "established",
+};
+
+const char *maps_flow_state_name(__u8 state)
+{
+	return state < sizeof(flow_states) / sizeof(*flow_states) ? flow_states[state] : NULL;
+}
+
+/* Shows each flow in a bucket to the visitor behind. */
+static int visit_bucket(void *context, const void *key, const void *value)
+{
+	const struct maps_entry_visitor *visitor = context;
+	const struct skep_flow_bucket *bucket = value;
+	int stop = 0;
+
+	(void)key;
+	for (int way = 0; way < SKEP_WAYS && !stop; way++) {
+		const struct skep_flow_way *entry = &bucket->way[way];
+		const struct skep_flow flow = {
+			.task = entry->value.task,
+			.last_seen_ns = (__u64)bucket->last_seen[way] << SKEP_TICK_SHIFT,
+			.service_id = entry->value.service_id,
+			.target_port = entry->value.target_port,
+			.source_port = entry->source_port,
+			.state = bucket->state[way],
+		};
+
+		if (bucket->tag[way])
+			stop = visitor->entry(visitor->context, &entry->key, &flow);
+	}
+	return stop;
+}
+
 int maps_walk(const char *bpffs, const char *name, const struct maps_entry_visitor *visitor,
 	      struct skep_error *error)
 {
+	struct maps_entry_visitor flows = {.entry = visit_bucket, .context = (void *)visitor};
+	bool buckets = !strcmp(name, "flows");
 	struct bpf_map_info info;
 	int fd, err;
 
 	fd = map_open(bpffs, name, &info, error);
 	if (fd < 0)
 		return fd;
-	err = walk_batches(fd, &info, visitor);
+	if (buckets)
+		visitor = &flows;
+	err = walk_batches(fd, &info, buckets, visitor);
 	if (batch_unsupported(err))
 		err = walk_keys(fd, &info, visitor);
 	if (err)

@@ -9,6 +9,17 @@
 #include "lib/error.h"
 #include "skep/maps.h"
 
+/* A flow, as maps_walk() shows it: read out of its bucket. */
+struct skep_flow {
+	struct skep_addr task;
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC, to 67 ms */
+	__u32 service_id;
+	__be16 target_port;
+	__be16 source_port; /* what the task sees as the client's port; 0: the client's own */
+	__u8 state;	    /* enum skep_flow_state */
+};
+const char *maps_flow_state_name(__u8 state); /* "syn", …; NULL: none of that number */
+
 /* Map names are those of the pins. */
 struct maps_entry_visitor {
 	/* Called for each entry; return non-zero to stop. Values of per-CPU maps are summed as struct skep_counter or __u64 by the reader. */

@@ -41,13 +41,18 @@ static int unload_pins(const char *bpffs, struct skep_error *error)
 	return 0;
 }
 
-/* Hooks first, so that no packet meets a half of it; pins last, since they say what there is to remove. */
+/*
+ * VIPs before all, so that clients go elsewhere; hooks next, so that no packet meets a half of it; pins last, since they say what there is to
+ * remove.
+ */
 int datapath_unload(const char *bpffs, struct skep_error *error)
 {
 	uint64_t netns;
 	bool changed;
 	int err = programs_check_namespace(bpffs, &netns, error);
 
+	if (!err)
+		err = net_vips_remove_all(error);
 	if (!err)
 		err = unload_hooks(bpffs, error);
 	if (!err)

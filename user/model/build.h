@@ -48,6 +48,8 @@ int build_network(struct build *build, const json_t *element, size_t index,
 int build_service(struct build *build, const json_t *element, size_t index,
 		  struct model_service *item);
 int build_task(struct build *build, const json_t *element, size_t index, struct model_task *item);
+/* What a task's addresses claim, and their order. */
+int build_task_end(struct build *build, size_t index, struct model_task *item);
 
 /* unique.c: a claim of a service's port, a task's address; then, of all claims, that none is there
  * twice. */

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 255
-
 static size_t where_text(const struct where *where, char *buffer, size_t size)
 {
 	size_t used = 0;
@@ -176,9 +174,9 @@ int check_name(const struct where *where, const json_t *value, struct arena *are
 	size_t length = json_string_length(value);
 	if (length == 0)
 		return check_fail(where, error, "must not be empty");
-	if (length > NAME_MAX_BYTES)
+	if (length > CHECK_NAME_MAX)
 		return check_fail(where, error, "has %zu bytes, more than %d", length,
-				  NAME_MAX_BYTES);
+				  CHECK_NAME_MAX);
 	for (size_t i = 0; i < length; i++)
 		if (text[i] <= ' ' || text[i] >= 0x7f || text[i] == '"' || text[i] == '\\')
 			return check_fail(where, error,
@@ -208,7 +206,7 @@ int check_interface(const struct where *where, const json_t *value, struct arena
 	return 0;
 }
 
-static bool is_of_one_host(const struct skep_addr *addr)
+bool check_is_of_one_host(const struct skep_addr *addr)
 {
 	if (!skep_addr_is_v4(addr))
 		return !skep_addr_is_zero(addr) && (ntohl(addr->word[0]) >> 24) != 0xff;
@@ -229,7 +227,7 @@ int check_address(const struct where *where, const json_t *value, struct skep_ad
 	if (addr_parse(text, result))
 		return check_fail(where, error, "%s is not an IP address",
 				  check_quote(text, strlen(text), quoted));
-	if (!is_of_one_host(result))
+	if (!check_is_of_one_host(result))
 		return check_fail(where, error, "%s is not the address of one host", text);
 	return 0;
 }

@@ -43,6 +43,7 @@ int check_bool(const struct where *where, const json_t *value, bool *result,
 	       struct skep_error *error);
 int check_port(const struct where *where, const json_t *value, uint16_t *result,
 	       struct skep_error *error);
+#define CHECK_NAME_MAX 255 /* bytes */
 /* An id or a name: printable ASCII without space, quote or backslash, 1 to 255 bytes. */
 int check_name(const struct where *where, const json_t *value, struct arena *arena,
 	       const char **result, struct skep_error *error);
@@ -53,6 +54,7 @@ int check_text(const struct where *where, const json_t *value, const char **resu
 int check_interface(const struct where *where, const json_t *value, struct arena *arena,
 		    const char **result, struct skep_error *error);
 /* Of one host: not unspecified, multicast, broadcast. */
+bool check_is_of_one_host(const struct skep_addr *addr);
 int check_address(const struct where *where, const json_t *value, struct skep_addr *result,
 		  struct skep_error *error);
 

@@ -152,6 +152,19 @@ static int read_owners(struct build *build, const struct where *up, const json_t
 	return 0;
 }
 
+int build_task_end(struct build *build, size_t index, struct model_task *item)
+{
+	int err = 0;
+
+	/* Swarm gives an ended task's address to the next one while both are still listed. */
+	if (model_task_level(item) != MODEL_ABSENT)
+		for (size_t i = 0; !err && i < item->n_addresses; i++)
+			err = build_claim_address(build, index, i, &item->addresses[i]);
+	if (!err)
+		fields_sort_attachments(item->addresses, item->n_addresses);
+	return err;
+}
+
 int build_task(struct build *build, const json_t *element, size_t index, struct model_task *item)
 {
 	enum {
@@ -187,11 +200,5 @@ int build_task(struct build *build, const json_t *element, size_t index, struct 
 		err = check_interface(&(struct where){&where, "interface", NO_INDEX},
 				      fields[INTERFACE], build->arena, &item->interface,
 				      build->error);
-	/* Swarm gives an ended task's address to the next one while both are still listed. */
-	if (!err && model_task_level(item) != MODEL_ABSENT)
-		for (size_t i = 0; !err && i < item->n_addresses; i++)
-			err = build_claim_address(build, index, i, &item->addresses[i]);
-	if (!err)
-		fields_sort_attachments(item->addresses, item->n_addresses);
-	return err;
+	return err ? err : build_task_end(build, index, item);
 }

@@ -55,7 +55,7 @@ int fields_array(struct build *build, const struct where *where, const char *nam
 	return 0;
 }
 
-static int compare_attachments(const void *a, const void *b)
+int fields_compare_attachments(const void *a, const void *b)
 {
 	const struct model_attachment *first = a, *second = b;
 
@@ -107,7 +107,7 @@ int fields_attachments(struct build *build, const struct where *up, const char *
 		const struct where where = {up, name, i};
 		err = read_attachment(build, &where, json_array_get(array, i), &(*items)[i]);
 		for (size_t j = 0; !err && j < i; j++)
-			if (compare_attachments(&(*items)[i], &(*items)[j]) == 0)
+			if (fields_compare_attachments(&(*items)[i], &(*items)[j]) == 0)
 				err = check_fail(&where, build->error,
 						 "%s on network \"%s\" is there twice",
 						 addr_text(&(*items)[i].address, text),
@@ -119,5 +119,5 @@ int fields_attachments(struct build *build, const struct where *up, const char *
 void fields_sort_attachments(struct model_attachment *items, size_t n)
 {
 	if (n > 1)
-		qsort(items, n, sizeof(*items), compare_attachments);
+		qsort(items, n, sizeof(*items), fields_compare_attachments);
 }

@@ -26,6 +26,7 @@ int fields_array(struct build *build, const struct where *where, const char *nam
 int fields_attachments(struct build *build, const struct where *up, const char *name,
 		       const json_t *array, struct model_attachment **items, size_t *n);
 /* The ingress network's first, then by network and address. */
+int fields_compare_attachments(const void *a, const void *b);
 void fields_sort_attachments(struct model_attachment *items, size_t n);
 
 #endif

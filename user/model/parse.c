@@ -5,6 +5,7 @@
 
 #include "model/build.h"
 #include "model/check.h"
+#include "model/quick.h"
 
 #define TEXT_MAX ((size_t)256 << 20)
 
@@ -93,6 +94,8 @@ static int read_elements(struct reader *reader, struct build *build, enum build_
 	do {
 		if (!next_is(reader, '{'))
 			return -EAGAIN;
+		if (kind == BUILD_TASKS && quick_task(build, &reader->at, reader->end))
+			continue;
 		json_t *element = take_value(reader);
 		if (!element)
 			return -EAGAIN;

@@ -1,172 +1,274 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The JSON form of a model: keys in docs/design.md's order, defaults left out. */
-#include <errno.h>
+/*
+ * The JSON form of a model: keys in docs/design.md's order, defaults left out. Written as text
+ * straight away, for it is written on each change, and through the JSON library's values that takes
+ * ten times as long.
+ */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/build.h"
 #include "model/model.h"
 
-/* Sets a key and takes value over. All that was checked when the model was built is not checked
- * again. */
-static bool set(json_t *object, const char *key, json_t *value)
+struct text {
+	char *data;
+	size_t size;
+	size_t room; /* always more than size, for the NUL */
+	bool failed;
+};
+
+static bool make_room(struct text *text, size_t size)
 {
-	return json_object_set_new_nocheck(object, key, value) == 0;
-}
+	size_t room = text->room;
 
-/* A model's texts came from JSON, so they are valid UTF-8. */
-static bool set_text(json_t *object, const char *key, const char *text)
-{
-	return set(object, key, json_string_nocheck(text));
-}
-
-static bool set_address(json_t *object, const char *key, const struct skep_addr *address)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	return set_text(object, key, addr_text(address, text));
-}
-
-static bool set_id_and_name(json_t *object, const char *id, const char *name)
-{
-	return set_text(object, "id", id) &&
-	       (strcmp(id, name) == 0 || set_text(object, "name", name));
-}
-
-/* object if complete, else nothing is left of it. */
-static json_t *complete(json_t *object, bool ok)
-{
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static json_t *node_to_json(const struct model_node *node)
-{
-	json_t *object = json_object();
-	bool ok = object && set_id_and_name(object, node->id, node->name) &&
-		  (skep_addr_is_zero(&node->address) ||
-		   set_address(object, "address", &node->address)) &&
-		  (!node->manager || set(object, "manager", json_true())) &&
-		  (node->ready || set(object, "ready", json_false()));
-
-	return complete(object, ok);
-}
-
-static bool set_subnets(json_t *object, const struct model_network *network)
-{
-	json_t *array = json_array();
-	char text[ADDR_TEXT_SIZE];
-	bool ok = array != NULL;
-
-	for (size_t i = 0; ok && i < network->n_subnets; i++) {
-		const struct addr_prefix *subnet = &network->subnets[i];
-		unsigned int before = skep_addr_is_v4(&subnet->addr) ? 96 : 0;
-		ok = json_array_append_new(array,
-					   json_sprintf("%s/%u", addr_text(&subnet->addr, text),
-							subnet->length - before)) == 0;
+	if (text->failed)
+		return false;
+	if (size < room - text->size)
+		return true;
+	while (size >= room - text->size)
+		room = room ? room * 2 : 4096;
+	char *grown = realloc(text->data, room);
+	if (!grown) {
+		text->failed = true;
+		return false;
 	}
-	array = complete(array, ok);
-	return array && set(object, "subnets", array);
+	text->data = grown;
+	text->room = room;
+	return true;
 }
 
-static json_t *network_to_json(const struct model_network *network)
+static void put(struct text *text, const char *data, size_t size)
 {
-	json_t *object = json_object();
-	bool ok = object && set_id_and_name(object, network->id, network->name) &&
-		  (!network->ingress || set(object, "ingress", json_true())) &&
-		  (!network->n_subnets || set_subnets(object, network));
-
-	return complete(object, ok);
+	if (!make_room(text, size))
+		return;
+	memcpy(text->data + text->size, data, size);
+	text->size += size;
 }
 
-static bool set_attachments(json_t *object, const char *key, const struct model_attachment *items,
-			    size_t n)
+static void put_plain(struct text *text, const char *plain)
 {
-	json_t *array;
-	bool ok;
+	put(text, plain, strlen(plain));
+}
 
+static void put_escape(struct text *text, unsigned char character)
+{
+	static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* what, and the letter for it */
+	char escape[7] = {'\\'};
+
+	for (size_t i = 0; i + 1 < sizeof(named); i += 2) {
+		if ((unsigned char)named[i] == character) {
+			escape[1] = named[i + 1];
+			put(text, escape, 2);
+			return;
+		}
+	}
+	snprintf(escape, sizeof(escape), "\\u%04X", character);
+	put(text, escape, 6);
+}
+
+/* Labels' keys and values: any text that JSON can carry, valid UTF-8 as it came from there. */
+static void put_escaping(struct text *text, const char *string)
+{
+	put(text, "\"", 1);
+	while (*string) {
+		size_t plain = 0;
+
+		while ((unsigned char)string[plain] >= ' ' && string[plain] != '"' &&
+		       string[plain] != '\\')
+			plain++;
+		put(text, string, plain);
+		string += plain;
+		if (*string)
+			put_escape(text, (unsigned char)*string++);
+	}
+	put(text, "\"", 1);
+}
+
+/* All else was checked to be printable and without quote or backslash when the model was built. */
+static void put_string(struct text *text, const char *string)
+{
+	size_t length = strlen(string);
+
+	if (!make_room(text, length + 2))
+		return;
+	text->data[text->size++] = '"';
+	memcpy(text->data + text->size, string, length);
+	text->size += length;
+	text->data[text->size++] = '"';
+}
+
+/* Before each entry of an object or array; a string would end with its quote. */
+static void put_comma(struct text *text)
+{
+	char last = text->size ? text->data[text->size - 1] : '{';
+
+	if (last != '{' && last != '[')
+		put(text, ",", 1);
+}
+
+static void put_key(struct text *text, const char *key)
+{
+	put_comma(text);
+	put_string(text, key);
+	put(text, ":", 1);
+}
+
+static void put_text(struct text *text, const char *key, const char *value)
+{
+	put_key(text, key);
+	put_string(text, value);
+}
+
+static void put_bool(struct text *text, const char *key, bool value)
+{
+	put_key(text, key);
+	put_plain(text, value ? "true" : "false");
+}
+
+static void put_number(struct text *text, const char *key, unsigned int value)
+{
+	char digits[16];
+
+	put_key(text, key);
+	snprintf(digits, sizeof(digits), "%u", value);
+	put_plain(text, digits);
+}
+
+static void put_address(struct text *text, const char *key, const struct skep_addr *address)
+{
+	char buffer[ADDR_TEXT_SIZE];
+
+	put_text(text, key, addr_text(address, buffer));
+}
+
+static void open_list(struct text *text, const char *key)
+{
+	put_key(text, key);
+	put(text, "[", 1);
+}
+
+static void open_entry(struct text *text)
+{
+	put_comma(text);
+	put(text, "{", 1);
+}
+
+static void put_id_and_name(struct text *text, const char *id, const char *name)
+{
+	put_text(text, "id", id);
+	if (strcmp(id, name) != 0)
+		put_text(text, "name", name);
+}
+
+static void put_attachments(struct text *text, const char *key,
+			    const struct model_attachment *items, size_t n)
+{
 	if (n == 0)
-		return true;
-	array = json_array();
-	ok = array != NULL;
-	for (size_t i = 0; ok && i < n; i++) {
-		json_t *entry = json_object();
-		ok = entry && set_text(entry, "network", items[i].network->id) &&
-		     set_address(entry, "address", &items[i].address);
-		entry = complete(entry, ok);
-		ok = ok && json_array_append_new(array, entry) == 0;
+		return;
+	open_list(text, key);
+	for (size_t i = 0; i < n; i++) {
+		open_entry(text);
+		put_text(text, "network", items[i].network->id);
+		put_address(text, "address", &items[i].address);
+		put(text, "}", 1);
 	}
-	array = complete(array, ok);
-	return array && set(object, key, array);
+	put(text, "]", 1);
 }
 
-static bool set_labels(json_t *object, const struct model_service *service)
+static void put_node(struct text *text, const struct model_node *node)
 {
-	json_t *labels;
-	bool ok;
+	put_id_and_name(text, node->id, node->name);
+	if (!skep_addr_is_zero(&node->address))
+		put_address(text, "address", &node->address);
+	if (node->manager)
+		put_bool(text, "manager", true);
+	if (!node->ready)
+		put_bool(text, "ready", false);
+}
 
+static void put_subnet(struct text *text, const struct addr_prefix *subnet)
+{
+	unsigned int before = skep_addr_is_v4(&subnet->addr) ? 96 : 0;
+	char addr[ADDR_TEXT_SIZE], prefix[ADDR_TEXT_SIZE + 16];
+
+	snprintf(prefix, sizeof(prefix), "%s/%u", addr_text(&subnet->addr, addr),
+		 subnet->length - before);
+	put_comma(text);
+	put_string(text, prefix);
+}
+
+static void put_network(struct text *text, const struct model_network *network)
+{
+	put_id_and_name(text, network->id, network->name);
+	if (network->ingress)
+		put_bool(text, "ingress", true);
+	if (network->n_subnets == 0)
+		return;
+	open_list(text, "subnets");
+	for (size_t i = 0; i < network->n_subnets; i++)
+		put_subnet(text, &network->subnets[i]);
+	put(text, "]", 1);
+}
+
+static void put_labels(struct text *text, const struct model_service *service)
+{
 	if (service->n_labels == 0)
-		return true;
-	labels = json_object();
-	ok = labels != NULL;
-	for (size_t i = 0; ok && i < service->n_labels; i++)
-		ok = set_text(labels, service->labels[i].key, service->labels[i].value);
-	labels = complete(labels, ok);
-	return labels && set(object, "labels", labels);
-}
-
-static bool set_ports(json_t *object, const struct model_service *service)
-{
-	json_t *array;
-	bool ok;
-
-	if (service->n_ports == 0)
-		return true;
-	array = json_array();
-	ok = array != NULL;
-	for (size_t i = 0; ok && i < service->n_ports; i++) {
-		const struct model_port *port = &service->ports[i];
-		json_t *entry = json_object();
-		ok = entry && set(entry, "published", json_integer(port->published)) &&
-		     set(entry, "target", json_integer(port->target)) &&
-		     set_text(entry, "protocol", port->protocol == IPPROTO_TCP ? "tcp" : "udp");
-		entry = complete(entry, ok);
-		ok = ok && json_array_append_new(array, entry) == 0;
+		return;
+	put_key(text, "labels");
+	put(text, "{", 1);
+	for (size_t i = 0; i < service->n_labels; i++) {
+		put_comma(text);
+		put_escaping(text, service->labels[i].key);
+		put(text, ":", 1);
+		put_escaping(text, service->labels[i].value);
 	}
-	array = complete(array, ok);
-	return array && set(object, "ports", array);
+	put(text, "}", 1);
 }
 
-static json_t *service_to_json(const struct model_service *service)
+static void put_ports(struct text *text, const struct model_service *service)
 {
-	json_t *object = json_object();
-	bool ok = object && set_id_and_name(object, service->id, service->name) &&
-		  set_labels(object, service) && set_ports(object, service) &&
-		  set_attachments(object, "vips", service->vips, service->n_vips);
+	if (service->n_ports == 0)
+		return;
+	open_list(text, "ports");
+	for (size_t i = 0; i < service->n_ports; i++) {
+		const struct model_port *port = &service->ports[i];
 
-	return complete(object, ok);
+		open_entry(text);
+		put_number(text, "published", port->published);
+		put_number(text, "target", port->target);
+		put_text(text, "protocol", port->protocol == IPPROTO_TCP ? "tcp" : "udp");
+		put(text, "}", 1);
+	}
+	put(text, "]", 1);
 }
 
-static bool set_state(json_t *object, const char *key, enum model_task_state state)
+static void put_service(struct text *text, const struct model_service *service)
 {
-	return state == MODEL_TASK_RUNNING || set_text(object, key, model_task_state_name(state));
+	put_id_and_name(text, service->id, service->name);
+	put_labels(text, service);
+	put_ports(text, service);
+	put_attachments(text, "vips", service->vips, service->n_vips);
 }
 
-static json_t *task_to_json(const struct model_task *task)
+static void put_state(struct text *text, const char *key, enum model_task_state state)
 {
-	json_t *object = json_object();
-	bool ok = object && set_id_and_name(object, task->id, task->name) &&
-		  set_text(object, "service", task->service->id) &&
-		  (!task->node || set_text(object, "node", task->node->id)) &&
-		  set_state(object, "desired", task->desired) &&
-		  set_state(object, "state", task->state) &&
-		  set_attachments(object, "addresses", task->addresses, task->n_addresses) &&
-		  (!task->interface || set_text(object, "interface", task->interface));
+	if (state != MODEL_TASK_RUNNING)
+		put_text(text, key, model_task_state_name(state));
+}
 
-	return complete(object, ok);
+static void put_task(struct text *text, const struct model_task *task)
+{
+	put_id_and_name(text, task->id, task->name);
+	put_text(text, "service", task->service->id);
+	if (task->node)
+		put_text(text, "node", task->node->id);
+	put_state(text, "desired", task->desired);
+	put_state(text, "state", task->state);
+	put_attachments(text, "addresses", task->addresses, task->n_addresses);
+	if (task->interface)
+		put_text(text, "interface", task->interface);
 }
 
 static size_t count(const struct model *model, enum build_kind kind)
@@ -177,106 +279,59 @@ static size_t count(const struct model *model, enum build_kind kind)
 	return counts[kind];
 }
 
-static json_t *element_to_json(const struct model *model, enum build_kind kind, size_t index)
+static void put_element(struct text *text, const struct model *model, enum build_kind kind,
+			size_t index)
 {
+	open_entry(text);
 	switch (kind) {
 	case BUILD_NODES:
-		return node_to_json(&model->nodes[index]);
+		put_node(text, &model->nodes[index]);
+		break;
 	case BUILD_NETWORKS:
-		return network_to_json(&model->networks[index]);
+		put_network(text, &model->networks[index]);
+		break;
 	case BUILD_SERVICES:
-		return service_to_json(&model->services[index]);
+		put_service(text, &model->services[index]);
+		break;
 	default:
-		return task_to_json(&model->tasks[index]);
+		put_task(text, &model->tasks[index]);
+		break;
 	}
-}
-
-json_t *model_to_json(const struct model *model)
-{
-	json_t *root = json_object();
-	bool ok = root && (!*model->cluster || set_text(root, "cluster", model->cluster));
-
-	for (unsigned int kind = 0; ok && kind < BUILD_KINDS; kind++) {
-		if (count(model, kind) == 0)
-			continue;
-		json_t *array = json_array();
-		ok = array != NULL;
-		for (size_t i = 0; ok && i < count(model, kind); i++)
-			ok = json_array_append_new(array, element_to_json(model, kind, i)) == 0;
-		array = complete(array, ok);
-		ok = array && set(root, build_kind_names[kind], array);
-	}
-	return complete(root, ok);
-}
-
-struct text {
-	char *data;
-	size_t size;
-	size_t room;
-};
-
-static int append(const char *data, size_t size, void *context)
-{
-	struct text *text = context;
-
-	if (size >= text->room - text->size) {
-		size_t room = text->room;
-		while (size >= room - text->size)
-			room = room ? room * 2 : 4096;
-		char *grown = realloc(text->data, room);
-		if (!grown)
-			return -1;
-		text->data = grown;
-		text->room = room;
-	}
-	memcpy(text->data + text->size, data, size);
-	text->size += size;
-	text->data[text->size] = '\0';
-	return 0;
-}
-
-/* Takes value over, which may be NULL: memory was short. */
-static bool append_value(struct text *text, json_t *value)
-{
-	bool ok = value &&
-		  json_dump_callback(value, append, text, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
-
-	json_decref(value);
-	return ok;
-}
-
-static bool append_plain(struct text *text, const char *plain)
-{
-	return append(plain, strlen(plain), text) == 0;
-}
-
-static bool append_key(struct text *text, const char *key)
-{
-	return append_plain(text, text->size > 1 ? ",\"" : "\"") && append_plain(text, key) &&
-	       append_plain(text, "\":");
+	put(text, "}", 1);
 }
 
 char *model_to_text(const struct model *model, size_t *size)
 {
 	struct text text = {0};
-	bool ok = append_plain(&text, "{");
 
+	put(&text, "{", 1);
 	if (*model->cluster)
-		ok = ok && append_key(&text, "cluster") &&
-		     append_value(&text, json_string_nocheck(model->cluster));
-	for (unsigned int kind = 0; ok && kind < BUILD_KINDS; kind++) {
+		put_text(&text, "cluster", model->cluster);
+	for (unsigned int kind = 0; kind < BUILD_KINDS; kind++) {
 		if (count(model, kind) == 0)
 			continue;
-		ok = append_key(&text, build_kind_names[kind]);
-		for (size_t i = 0; ok && i < count(model, kind); i++)
-			ok = append_plain(&text, i ? "," : "[") &&
-			     append_value(&text, element_to_json(model, kind, i));
-		ok = ok && append_plain(&text, "]");
+		open_list(&text, build_kind_names[kind]);
+		for (size_t i = 0; !text.failed && i < count(model, kind); i++)
+			put_element(&text, model, kind, i);
+		put(&text, "]", 1);
 	}
-	if (!ok || !append_plain(&text, "}")) {
+	put(&text, "}", 1);
+	if (text.failed) {
 		free(text.data);
 		return NULL;
 	}
+	text.data[text.size] = '\0';
 	*size = text.size;
 	return text.data;
+}
+
+json_t *model_to_json(const struct model *model)
+{
+	json_error_t unused; /* what was written here is valid: only memory can be short */
+	size_t size;
+	char *text = model_to_text(model, &size);
+	json_t *root = text ? json_loadb(text, size, 0, &unused) : NULL;
+
+	free(text);
+	return root;
 }

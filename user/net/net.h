@@ -32,6 +32,7 @@ struct net_addr {
 	int ifindex;
 	struct skep_addr addr;
 	unsigned int prefix; /* as in the v4-mapped form */
+	char label[IF_NAMESIZE];
 };
 
 /* What this namespace has: links sorted by ifindex, addresses sorted by address, then ifindex. */
@@ -66,6 +67,19 @@ void net_monitor_close(struct net_monitor *monitor);
  * CAP_SYS_ADMIN and CAP_SYS_PTRACE.
  */
 int net_task_interface(pid_t pid, int *ifindex, struct skep_error *error);
+
+/*
+ * VIPs that this node holds: /32 addresses whose label ends in NET_VIP_MARK. The label is all that
+ * tells them from others' (IFA_PROTO came with 5.18), and it outlives the agent.
+ */
+#define NET_VIP_MARK ":skep"
+bool net_vip_is_ours(const struct net_addr *addr);
+/* -EEXIST: it is on that link already. */
+int net_vip_add(const struct net_link *link, const struct skep_addr *addr,
+		struct skep_error *error);
+/* One that is ours, as net_state_read() found it; 0 if it is gone. Never removes another's. */
+int net_vip_remove(const struct net_addr *addr, struct skep_error *error);
+int net_vips_remove_all(struct skep_error *error);
 
 /* skep0: name, and what it must be. */
 #define NET_MESH_NAME "skep0"

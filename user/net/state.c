@@ -3,6 +3,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ static int add_addr(const struct nlmsghdr *message, void *context)
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
 	struct net_state *state = context;
 	const struct nlattr *attr;
+	const char *label = "";
 	struct net_addr *addrs;
 	__be32 local = 0;
 
@@ -47,9 +49,13 @@ static int add_addr(const struct nlmsghdr *message, void *context)
 		return 0;
 	/* IFA_ADDRESS is the other end's where there is but one (point-to-point); IFA_LOCAL is
 	 * always ours. */
-	mnl_attr_for_each (attr, message, sizeof(*info))
+	mnl_attr_for_each (attr, message, sizeof(*info)) {
 		if (mnl_attr_get_type(attr) == IFA_LOCAL && mnl_attr_get_payload_len(attr) == 4)
 			local = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == IFA_LABEL &&
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			label = mnl_attr_get_str(attr);
+	}
 	if (!local)
 		return 0;
 	addrs = reserve(state->addrs, state->n_addrs, sizeof(*addrs));
@@ -61,6 +67,7 @@ static int add_addr(const struct nlmsghdr *message, void *context)
 		.addr = skep_addr_v4(local),
 		.prefix = 96U + info->ifa_prefixlen,
 	};
+	snprintf(addrs[state->n_addrs - 1].label, sizeof(addrs->label), "%s", label);
 	return 0;
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a packet's way takes with it: too large for the stack, which has 512 bytes for a program and all it calls. One for each CPU is enough, since
+ * programs on a CPU do not interrupt each other.
+ */
+#ifndef SKEP_BPF_SCRATCH_H
+#define SKEP_BPF_SCRATCH_H
+
+#include "parse.h"
+#include "table.h"
+
+/* The task that a packet goes to. */
+struct choice {
+	struct skep_addr task;
+	struct skep_addr node;
+	__u32 ifindex; /* 0: remote */
+	__u32 service_id;
+	__u32 counter;
+	__be16 target_port;
+	__u8 new_flow;
+	__u8 pad;
+};
+
+struct scratch {
+	struct packet packet;
+	struct choice choice;
+	struct skep_addr frame_task;	/* of a frame: whom it is for */
+	struct skep_addr frame_ingress; /* and where the client came in */
+	struct table_entry flow;       /* to be written to flows */
+	struct table_entry path;       /* to be written to returns */
+	__u64 value[SKEP_VALUE_WORDS]; /* read from either */
+};
+
+/* Not pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct scratch *scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+#endif

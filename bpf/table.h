@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Look-up and insert in the tables of connections (skep/table.h).
+ *
+ * Readers take no lock. A writer takes the bucket's, frees the way (tag := 0), writes key, value and guard, and gives it its new tag. A reader that
+ * meets it half-way cannot take one entry's value for another's, on any machine and in whatever order the stores become visible: it copies the
+ * value, and believes the copy only if key and guard both fit its own hash, and the guard is a sum over hash and value. What else is in a way (time,
+ * state, source port) are single words, each whole by itself.
+ *
+ * A way that is being written reads as a miss. Where a connection would be lost by it, table_settle() waits for the writer, and the look-up is done
+ * again.
+ */
+#ifndef SKEP_BPF_TABLE_H
+#define SKEP_BPF_TABLE_H
+
+#include <stddef.h>
+
+#include "maps.h"
+
+/* Both kinds of bucket, as words. */
+struct table_way {
+	__u64 key[SKEP_KEY_WORDS];
+	__u64 value[SKEP_VALUE_WORDS];
+	__u64 guard;
+	__be16 source_port;
+	__u8 pad[6];
+};
+struct table_bucket SKEP_BUCKET(struct table_way);
+_Static_assert(sizeof(struct table_bucket) == sizeof(struct skep_flow_bucket), "flows' buckets");
+_Static_assert(offsetof(struct table_bucket, way[1].value) == offsetof(struct skep_flow_bucket, way[1].value),
+	       "flows' ways");
+_Static_assert(offsetof(struct table_bucket, way[1].guard) == offsetof(struct skep_return_bucket, way[1].guard),
+	       "returns' ways");
+
+/* Where an entry is. */
+struct table_place {
+	struct table_bucket *bucket;
+	__u32 way;
+};
+
+static __always_inline int key_equal(const __u64 a[SKEP_KEY_WORDS], const __u64 b[SKEP_KEY_WORDS])
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]));
+}
+
+/* Copies the entry's value and tells its place. Returns 0 if there is none. */
+static __always_inline int table_get(void *map, const void *key, __u64 hash, void *value,
+				     struct table_place *place)
+{
+	__u32 index = table_first(hash, bucket_mask);
+	__u32 tag = table_tag(hash);
+
+	for (int i = 0; i < 2; i++) {
+		struct table_bucket *bucket = bpf_map_lookup_elem(map, &index);
+
+		if (!bucket)
+			return 0;
+#pragma clang loop unroll(full)
+		for (__u32 way = 0; way < SKEP_WAYS; way++) {
+			if (bucket->tag[way] != tag || !key_equal(bucket->way[way].key, key))
+				continue;
+			__builtin_memcpy(value, bucket->way[way].value, sizeof(bucket->way[way].value));
+			if (bucket->way[way].guard != table_guard(hash, value))
+				continue;
+			place->bucket = bucket;
+			place->way = way;
+			return 1;
+		}
+		index = table_second(hash, bucket_mask);
+	}
+	return 0;
+}
+
+/* Waits until nobody writes the entry, wherever it may lie. */
+static __always_inline void table_settle(void *map, __u64 hash)
+{
+	__u32 index = table_first(hash, bucket_mask);
+
+	for (int i = 0; i < 2; i++) {
+		struct table_bucket *bucket = bpf_map_lookup_elem(map, &index);
+
+		if (!bucket)
+			return;
+		bpf_spin_lock(&bucket->lock);
+		bpf_spin_unlock(&bucket->lock);
+		index = table_second(hash, bucket_mask);
+	}
+}
+
+/* What a way is worth: the lower, the sooner it is replaced. Free ones first, then unanswered SYNs; of what is alike, the oldest. */
+static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 way, __u32 now)
+{
+	if (!bucket->tag[way])
+		return 0;
+	return ((__u64)bucket->state[way] << 36) | (__u32)~(now - bucket->last_seen[way]);
+}
+
+/*
+ * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a way of the same kind to give, the one with fewer
+ * established connections is cheaper: so they spread, and all eight ways of an entry hardly ever have one (the power of two choices).
+ */
+static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now, __u32 *cheapest)
+{
+	__u64 lowest = ~0ULL, established = 0;
+
+#pragma clang loop unroll(full)
+	for (__u32 way = 0; way < SKEP_WAYS; way++) {
+		__u64 worth = way_worth(bucket, way, now);
+
+		if (worth < lowest) {
+			lowest = worth;
+			*cheapest = way;
+		}
+		established += worth >> 36 == SKEP_FLOW_ESTABLISHED;
+	}
+	return lowest + (established << 32);
+}
+
+/* An entry to be written. */
+struct table_entry {
+	__u64 key[SKEP_KEY_WORDS];
+	__u64 value[SKEP_VALUE_WORDS];
+	__u64 hash;
+	__u32 now; /* ticks */
+	__be16 source_port;
+	__u8 state;
+	__u8 pad;
+};
+
+/*
+ * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get() found one, else over the cheapest of its two buckets'
+ * ways. Returns -1 on a failure (no such bucket), 1 if an established entry had to go for it, else 0.
+ */
+static __always_inline int table_put(void *map, struct table_bucket *known, const struct table_entry *entry)
+{
+	__u64 guard = table_guard(entry->hash, entry->value);
+	__u32 tag = table_tag(entry->hash), now = entry->now;
+	struct table_bucket *bucket = known;
+	__u32 chosen = 0, mine = SKEP_WAYS;
+	int evicted;
+
+	if (!bucket) {
+		__u32 index = table_second(entry->hash, bucket_mask);
+		struct table_bucket *second = bpf_map_lookup_elem(map, &index);
+
+		index = table_first(entry->hash, bucket_mask);
+		bucket = bpf_map_lookup_elem(map, &index);
+		if (!bucket || !second)
+			return -1;
+		if (bucket_cost(second, now, &chosen) < bucket_cost(bucket, now, &chosen))
+			bucket = second;
+	}
+
+	bpf_spin_lock(&bucket->lock);
+#pragma clang loop unroll(full)
+	for (__u32 way = 0; way < SKEP_WAYS; way++)
+		if (bucket->tag[way] == tag && key_equal(bucket->way[way].key, entry->key))
+			mine = way;
+	bucket_cost(bucket, now, &chosen);
+	evicted = mine == SKEP_WAYS && bucket->tag[chosen & (SKEP_WAYS - 1)] &&
+		  bucket->state[chosen & (SKEP_WAYS - 1)] == SKEP_FLOW_ESTABLISHED;
+	if (mine < SKEP_WAYS)
+		chosen = mine;
+	chosen &= SKEP_WAYS - 1;
+	bucket->tag[chosen] = 0;
+	barrier();
+	__builtin_memcpy(bucket->way[chosen].key, entry->key, sizeof(entry->key));
+	__builtin_memcpy(bucket->way[chosen].value, entry->value, sizeof(entry->value));
+	bucket->way[chosen].guard = guard;
+	bucket->way[chosen].source_port = entry->source_port;
+	bucket->last_seen[chosen] = now;
+	bucket->state[chosen] = entry->state;
+	barrier();
+	bucket->tag[chosen] = tag;
+	bpf_spin_unlock(&bucket->lock);
+	return evicted;
+}
+
+#endif
