@@ -24,6 +24,7 @@
 #include "cli/maps_view.h"
 #include "datapath/read.h"
 #include "lib/addr.h"
+#include "skep/table.h"
 
 #define N_FLOWS 20000
 
