@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * IPv4 packets in pieces: only the first has ports, and the others go where it went. What is told by the frame itself needs no memory:
- * see from_mesh and SKEP_FRAME_RETURN. A piece that overtakes its first one where memory is needed is not skep's to know.
+ * IPv4 packets in pieces: only the first has ports, and the others go where it went. What is told
+ * by the frame itself needs no memory: see from_mesh and SKEP_FRAME_RETURN. A piece that overtakes
+ * its first one where memory is needed is not skep's to know.
  */
 #ifndef SKEP_BPF_FRAGMENT_H
 #define SKEP_BPF_FRAGMENT_H
@@ -9,7 +10,8 @@
 #include "maps.h"
 #include "parse.h"
 
-/* Nobody waits longer for the rest of a packet (Linux: 30 s); after that the ID may be another one's. */
+/* Nobody waits longer for the rest of a packet (Linux: 30 s); after that the ID may be another
+ * one's. */
 #define FRAGMENT_TIMEOUT_NS 30000000000ULL
 
 static __always_inline struct skep_fragment_key fragment_key(const struct packet *packet)
@@ -22,7 +24,8 @@ static __always_inline struct skep_fragment_key fragment_key(const struct packet
 	};
 }
 
-/* Of a first fragment, once it is known to be skep's. If it fails the others are passed on or dropped, and counted then. */
+/* Of a first fragment, once it is known to be skep's. If it fails the others are passed on or
+ * dropped, and counted then. */
 static __always_inline void fragment_remember(const struct packet *packet)
 {
 	struct skep_fragment_key key = fragment_key(packet);
@@ -35,7 +38,8 @@ static __always_inline void fragment_remember(const struct packet *packet)
 	bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
 }
 
-/* Gives a later fragment the ports of its first one. Returns PARSED, or SKEP_PASS_FRAGMENT: that was not seen. */
+/* Gives a later fragment the ports of its first one. Returns PARSED, or SKEP_PASS_FRAGMENT: that
+ * was not seen. */
 static __always_inline int fragment_follow(struct packet *packet)
 {
 	struct skep_fragment_key key = fragment_key(packet);

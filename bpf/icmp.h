@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ICMP errors about a flow's packets (RFC 792, RFC 1191): from the path to the task, from the task's host to the client. Such an error travels as a
- * packet of the flow in its own direction would, so it is given that packet's tuple, which is the quoted one turned round. Only to
- * rewrite it is different: outer header and quotation are rewritten alike (RFC 5508 section 4.2).
+ * ICMP errors about a flow's packets (RFC 792, RFC 1191): from the path to the task, from the
+ * task's host to the client. Such an error travels as a packet of the flow in its own direction
+ * would, so it is given that packet's tuple, which is the quoted one turned round. Only to rewrite
+ * it is different: outer header and quotation are rewritten alike (RFC 5508 section 4.2).
  */
 #ifndef SKEP_BPF_ICMP_H
 #define SKEP_BPF_ICMP_H
@@ -37,7 +38,8 @@ _Static_assert(sizeof(struct icmp_error) == 56, "icmp_error");
 #define QUOTED_UDP_CHECK (QUOTED_L4 + offsetof(struct udphdr, check))
 #define QUOTED_TCP_CHECK (QUOTED_L4 + offsetof(struct tcphdr, check))
 
-/* Gives an ICMP error the tuple that it travels by. Returns PARSED, or the verdict that parse_skb() gave. */
+/* Gives an ICMP error the tuple that it travels by. Returns PARSED, or the verdict that parse_skb()
+ * gave. */
 static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *packet)
 {
 	struct icmp_error error;
@@ -77,9 +79,10 @@ static __always_inline void icmp_set_port(struct icmp_checks *checks, __be16 *po
 	*port = value;
 }
 
-/* With the IP header's own checksum: so the sum of that header is what it was, and the message's checksum stays. */
-static __always_inline void icmp_set_addr(struct icmp_checks *checks, struct iphdr *ip, __be32 *addr,
-					  __be32 value)
+/* With the IP header's own checksum: so the sum of that header is what it was, and the message's
+ * checksum stays. */
+static __always_inline void icmp_set_addr(struct icmp_checks *checks, struct iphdr *ip,
+					  __be32 *addr, __be32 value)
 {
 	ip->check = checksum_replace32(ip->check, *addr, value);
 	checks->quoted = checksum_replace32(checks->quoted, *addr, value);
@@ -87,8 +90,8 @@ static __always_inline void icmp_set_addr(struct icmp_checks *checks, struct iph
 }
 
 /*
- * nat_rewrite() for an ICMP error. The quotation runs the other way, so the message's source is the quoted destination. Returns 0 or a
- * verdict.
+ * nat_rewrite() for an ICMP error. The quotation runs the other way, so the message's source is the
+ * quoted destination. Returns 0 or a verdict.
  */
 static __noinline int icmp_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 addr,
 				   __be16 port, __be16 other_port)
@@ -140,7 +143,8 @@ static __noinline int icmp_rewrite(struct __sk_buff *skb, enum nat_end end, __be
 }
 
 /* The port that the task knows the client by, if that is not the client's own. */
-static __always_inline __be16 icmp_source_port(struct scratch *work, const struct skep_config *config)
+static __always_inline __be16 icmp_source_port(struct scratch *work,
+					       const struct skep_config *config)
 {
 	const struct skep_flow_key *key = &work->packet.flow;
 	__u32 given = flow_source_port(work, table_hash((const __u64 *)key, config->seed));
@@ -148,8 +152,10 @@ static __always_inline __be16 icmp_source_port(struct scratch *work, const struc
 	return given ? (__be16)given : key->client_port;
 }
 
-/* Where the flow goes to that the error in work->packet is about, into work->choice. An error neither makes a flow nor renews one. */
-static __noinline enum balance_result icmp_follow(struct scratch *work, const struct skep_service *service,
+/* Where the flow goes to that the error in work->packet is about, into work->choice. An error
+ * neither makes a flow nor renews one. */
+static __noinline enum balance_result icmp_follow(struct scratch *work,
+						  const struct skep_service *service,
 						  const struct skep_config *config)
 {
 	const struct skep_flow_choice *flow = (const void *)work->value;
@@ -170,7 +176,8 @@ static __noinline enum balance_result icmp_follow(struct scratch *work, const st
 	return BALANCE_TASK;
 }
 
-/* A task behind the tunnel must never send more than that takes, whatever the rest of the path does. Returns 0 or a verdict. */
+/* A task behind the tunnel must never send more than that takes, whatever the rest of the path
+ * does. Returns 0 or a verdict. */
 static __always_inline int icmp_limit_mtu(struct __sk_buff *skb, __u32 tunnel_mtu)
 {
 	struct icmphdr icmp;
