@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Answers that skep gives in a service's place: the packet is turned round into a TCP RST or an ICMP port unreachable. Slow
- * paths, taken for single packets.
+ * Answers that skep gives in a service's place, or as a router: the packet is turned round into a TCP RST or an ICMP destination
+ * unreachable. Slow paths, taken for single packets.
  *
  * What is hard here is a checksum that is only to be computed on the way out (CHECKSUM_PARTIAL, as packets from local and
  * virtual machines come): BPF can neither see nor end that state, so it is found out by what a helper does, and used.
@@ -15,13 +15,19 @@
 /* linux/icmp.h needs a C library. */
 #define ICMP_DEST_UNREACH 3
 #define ICMP_PORT_UNREACH 3
+#define ICMP_FRAG_NEEDED  4
 
 struct icmphdr {
 	__u8 type;
 	__u8 code;
 	__sum16 checksum;
-	__be32 unused;
+	__be16 unused;
+	__be16 mtu; /* of the next hop, with ICMP_FRAG_NEEDED (RFC 1191 section 4) */
 };
+
+/* Of layer 4, quoted: to the end of the checksum, which the stack or the NIC may still have to fill in. */
+#define QUOTED_TCP ((int)sizeof(struct tcphdr))
+#define QUOTED_UDP ((int)sizeof(struct udphdr))
 
 static __always_inline __u32 checksum_fold(__u32 sum)
 {
@@ -99,7 +105,7 @@ static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pac
 	__u32 sum;
 	int partial;
 
-	if (packet->tcp_flags & TCP_RST || payload > 0xffff)
+	if (!packet_has_header(packet) || packet->tcp_flags & TCP_RST || payload > 0xffff)
 		return -1;
 	if (bpf_skb_change_tail(skb, LENGTH_TCP, 0))
 		return -1;
@@ -131,53 +137,64 @@ static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pac
 	return 0;
 }
 
-/*
- * Turns a UDP packet into ICMP port unreachable (RFC 792, RFC 1122 section 3.2.2.1), quoting its IP and UDP headers.
- * Returns 0, or -1: not possible.
- */
-static __noinline int answer_port_unreachable(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int answer_quoting(struct __sk_buff *skb, const struct packet *packet, __u8 code,
+					  __u32 mtu, int quoted, int check_at)
 {
 	struct {
 		struct iphdr ip;
 		struct icmphdr icmp;
 		struct iphdr quoted_ip;
-		struct udphdr quoted_udp;
+		__u8 quoted_l4[QUOTED_TCP];
 	} reply = {};
+	__be16 *quoted_check = (__be16 *)&reply.quoted_l4[check_at];
+	int length = offsetof(typeof(reply), quoted_l4) + quoted;
 	__u32 sum;
 	int partial;
 
-	if (bpf_skb_change_tail(skb, LENGTH_UDP, 0) ||
-	    bpf_skb_load_bytes(skb, OFFSET_IP, &reply.quoted_ip,
-			       sizeof(reply.quoted_ip) + sizeof(reply.quoted_udp)))
+	if (bpf_skb_change_tail(skb, OFFSET_L4 + quoted, 0) ||
+	    bpf_skb_load_bytes(skb, OFFSET_IP, &reply.quoted_ip, sizeof(reply.quoted_ip) + quoted))
 		return -1;
-	partial = checksum_is_partial(skb, OFFSET_UDP_CHECK);
+	partial = checksum_is_partial(skb, OFFSET_L4 + check_at);
 	if (partial < 0 || bpf_skb_adjust_room(skb, sizeof(reply.ip) + sizeof(reply.icmp), BPF_ADJ_ROOM_MAC, 0))
 		return -1;
 
 	ip_answer(&reply.ip, packet->flow.frontend.word[3], packet->flow.client.word[3], IPPROTO_ICMP,
-		  sizeof(reply));
+		  length);
 	reply.icmp.type = ICMP_DEST_UNREACH;
-	reply.icmp.code = ICMP_PORT_UNREACH;
+	reply.icmp.code = code;
+	reply.icmp.mtu = bpf_htons(mtu);
 	if (partial) {
 		/*
-		 * The place to fill in stays that of the UDP header, now in the quotation: what will be written there is the
-		 * complement of that header's sum. Take zero as the pseudo header's part, and count the outcome in.
+		 * The place to fill in stays that of the quoted header: what will be written there is the complement of
+		 * that header's sum. Take zero as the pseudo header's part, and count the outcome in.
 		 */
 		__sum16 check;
 
-		reply.quoted_udp.check = 0;
-		sum = bpf_csum_diff(0, 0, (__be32 *)&reply.quoted_udp, sizeof(reply.quoted_udp), 0);
+		*quoted_check = 0;
+		sum = bpf_csum_diff(0, 0, (__be32 *)reply.quoted_l4, quoted, 0);
 		check = (__sum16)~checksum_fold(sum);
-		reply.quoted_udp.check = check ? check : (__sum16)0xffff;
+		*quoted_check = check ? check : (__sum16)0xffff;
 	}
-	sum = bpf_csum_diff(0, 0, (__be32 *)&reply.icmp,
-			    sizeof(reply.icmp) + sizeof(reply.quoted_ip) + sizeof(reply.quoted_udp), 0);
+	sum = bpf_csum_diff(0, 0, (__be32 *)&reply.icmp, length - sizeof(reply.ip), 0);
 	reply.icmp.checksum = (__sum16)~checksum_fold(sum);
 	if (partial)
-		reply.quoted_udp.check = 0;
-	if (bpf_skb_store_bytes(skb, OFFSET_IP, &reply, sizeof(reply), 0) || mac_swap(skb))
+		*quoted_check = 0;
+	if (bpf_skb_store_bytes(skb, OFFSET_IP, &reply, length, 0) || mac_swap(skb))
 		return -1;
 	return 0;
+}
+
+/*
+ * Turns a TCP or UDP packet into an ICMP destination unreachable of the given code (RFC 792, RFC 1122 section 3.2.2.1) from where it was going
+ * to, quoting its IP and layer 4 headers. Returns 0, or -1: no answer is due or possible.
+ */
+static __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet, __u8 code, __u32 mtu)
+{
+	if (!packet_has_header(packet))
+		return -1;
+	return packet->flow.protocol == IPPROTO_TCP
+		       ? answer_quoting(skb, packet, code, mtu, QUOTED_TCP, offsetof(struct tcphdr, check))
+		       : answer_quoting(skb, packet, code, mtu, QUOTED_UDP, offsetof(struct udphdr, check));
 }
 
 #endif

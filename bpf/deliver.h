@@ -7,6 +7,7 @@
 
 #include "balance.h"
 #include "count.h"
+#include "icmp.h"
 #include "maps.h"
 #include "nat.h"
 #include "returns.h"
@@ -30,12 +31,22 @@ static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
 				   const struct skep_config *config, const struct skep_addr *task, __u32 ifindex, __be16 target_port,
 				   const struct skep_addr *ingress, enum skep_return_mode mode)
 {
-	__be16 source_port;
-	int verdict = return_remember(work, config, task, target_port, ingress, mode, &source_port);
+	const struct packet *packet = &work->packet;
+	__be16 source_port = 0;
+	int verdict = 0;
 
-	if (!verdict)
-		verdict = nat_rewrite(skb, &work->packet, NAT_DESTINATION, task->word[3], target_port,
-				      source_port);
+	if (packet->is_error) {
+		verdict = icmp_rewrite(skb, NAT_DESTINATION, task->word[3], target_port,
+				       icmp_source_port(work, config));
+	} else {
+		/* A later fragment has no ports to note, and its first one did. */
+		if (packet->fragment != FRAGMENT_LATER)
+			verdict = return_remember(work, config, task, target_port, ingress, mode,
+						  &source_port);
+		if (!verdict)
+			verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port,
+					      source_port);
+	}
 	if (verdict)
 		return drop(verdict);
 	return bpf_redirect_peer(ifindex, 0);

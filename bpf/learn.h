@@ -66,7 +66,8 @@ static __always_inline int reply_accept(struct scratch *work, const struct skep_
 
 	if (!bpf_map_lookup_elem(&services, &frontend))
 		return 0;
-	if (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN)
+	if (packet_has_header(packet) &&
+	    (packet->flow.protocol == IPPROTO_UDP || packet->tcp_flags & TCP_SYN))
 		learn_task(work, config, task);
 	return 1;
 }

@@ -82,6 +82,13 @@ struct {
 } returns SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SKEP_FRAGMENTS_MAX);
+	__type(key, struct skep_fragment_key);
+	__type(value, struct skep_fragment);
+} fragments SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);

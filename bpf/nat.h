@@ -11,6 +11,24 @@
 
 enum nat_end { NAT_SOURCE, NAT_DESTINATION };
 
+/* The IP header's part of nat_rewrite(). */
+static __always_inline int ip_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 from, __be32 to)
+{
+	void *data = (void *)(long)skb->data;
+	void *data_end = (void *)(long)skb->data_end;
+	struct iphdr *ip = data + OFFSET_IP;
+
+	if ((void *)(ip + 1) > data_end)
+		return SKEP_DROP_ERROR;
+	ip_hop(ip);
+	ip->check = checksum_replace32(ip->check, from, to);
+	if (end == NAT_SOURCE)
+		ip->saddr = to;
+	else
+		ip->daddr = to;
+	return 0;
+}
+
 /*
  * Gives the packet a new address and port at one end, a new port at the other, and one hop less to live. Pointers into the packet are
  * stale after. Returns 0, or the verdict to count: the packet is then unusable.
@@ -25,12 +43,14 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	__be32 old_addr = end == NAT_SOURCE ? packet->flow.client.word[3] : packet->flow.frontend.word[3];
 	__be16 source_port = end == NAT_SOURCE ? port : other_port;
 	__be16 destination_port = end == NAT_SOURCE ? other_port : port;
-	struct iphdr *ip;
-	__be16 *ports;
 	void *data, *data_end;
+	__be16 *ports;
 
 	if (packet->ttl <= 1)
 		return SKEP_DROP_TTL;
+	/* The checksum is in the first fragment, and covers all of them. */
+	if (packet->fragment == FRAGMENT_LATER)
+		return ip_rewrite(skb, end, old_addr, addr);
 	if (bpf_l4_csum_replace(skb, check, old_addr, addr, BPF_F_PSEUDO_HDR | mangled | sizeof(addr)))
 		return SKEP_DROP_ERROR;
 	if (source_port != packet->flow.client_port &&
@@ -46,18 +66,10 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	data_end = (void *)(long)skb->data_end;
 	if (data + OFFSET_L4 + 4 > data_end)
 		return SKEP_DROP_ERROR;
-	ip = data + OFFSET_IP;
 	ports = data + OFFSET_L4;
-
-	ip_hop(ip);
-	ip->check = checksum_replace32(ip->check, old_addr, addr);
-	if (end == NAT_SOURCE)
-		ip->saddr = addr;
-	else
-		ip->daddr = addr;
 	ports[0] = source_port;
 	ports[1] = destination_port;
-	return 0;
+	return ip_rewrite(skb, end, old_addr, addr);
 }
 
 /* ip_hop() for an skb. Returns 0 or a verdict. */

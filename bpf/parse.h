@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From bytes to a tuple. Only what skep balances gets through: Ethernet, IPv4 without options (so that every
- * header is at a fixed place), not a fragment, TCP or UDP. The rest is named by a verdict.
+ * header is at a fixed place), TCP or UDP. The rest is named by a verdict; fragments too, see fragment.h, and ICMP
+ * errors, see icmp.h.
  */
 #ifndef SKEP_BPF_PARSE_H
 #define SKEP_BPF_PARSE_H
@@ -26,6 +27,7 @@
 #define LENGTH_TCP	 (OFFSET_L4 + (int)sizeof(struct tcphdr))
 #define LENGTH_UDP	 (OFFSET_L4 + (int)sizeof(struct udphdr))
 
+#define IPV4_DONT_FRAGMENT  0x4000
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_OFFSET	    0x1fff
 
@@ -33,6 +35,12 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+
+enum fragment {
+	FRAGMENT_NONE,	/* a whole packet */
+	FRAGMENT_FIRST, /* has the layer 4 header, but not all that its checksum covers */
+	FRAGMENT_LATER, /* has no ports */
+};
 
 struct packet {
 	/* The tuple: source first. One layout read both ways: client to frontend, or task to client. */
@@ -46,6 +54,10 @@ struct packet {
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 tcp_length; /* of the TCP header, options included, bytes */
+	__u8 fragment;	 /* enum fragment */
+	__u8 is_error;	 /* ICMP; the tuple is that of the packet that it quotes, turned round */
+	__u8 dont_fragment;
+	__be16 id; /* of IPv4; common to a packet's fragments */
 };
 
 _Static_assert(offsetof(struct skep_flow_key, client) == offsetof(struct skep_return_key, task), "source");
@@ -75,7 +87,16 @@ static __always_inline int packet_is_first(const struct packet *packet)
 	return packet->flow.protocol == IPPROTO_UDP || packet_is_syn(packet);
 }
 
-/* Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. */
+/* Has the layer 4 header of its flow: else there is nothing to learn from, nor to answer (RFC 1122 section 3.2.2). */
+static __always_inline int packet_has_header(const struct packet *packet)
+{
+	return packet->fragment != FRAGMENT_LATER && !packet->is_error;
+}
+
+/*
+ * Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. With SKEP_PASS_FRAGMENT all is filled in but a
+ * later fragment's ports, with SKEP_PASS_PROTOCOL what the IP header says.
+ */
 static __always_inline int parse_frame(void *data, void *data_end, struct packet *packet)
 {
 	struct ethhdr *eth = data;
@@ -91,16 +112,29 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 	if (ip->ihl != 5)
 		return ip->ihl > 5 ? SKEP_PASS_IP_OPTIONS : SKEP_PASS_MALFORMED;
 	fragment = bpf_ntohs(ip->frag_off);
-	if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET))
-		return SKEP_PASS_FRAGMENT;
-
+	if (fragment & IPV4_OFFSET)
+		packet->fragment = FRAGMENT_LATER;
+	else
+		packet->fragment = fragment & IPV4_MORE_FRAGMENTS ? FRAGMENT_FIRST : FRAGMENT_NONE;
+	packet->is_error = 0;
+	packet->dont_fragment = !!(fragment & IPV4_DONT_FRAGMENT);
+	packet->id = ip->id;
 	packet->flow.client = skep_addr_v4(ip->saddr);
 	packet->flow.frontend = skep_addr_v4(ip->daddr);
 	packet->flow.protocol = ip->protocol;
 	__builtin_memset(packet->flow.pad, 0, sizeof(packet->flow.pad));
 	packet->length = bpf_ntohs(ip->tot_len);
 	packet->ttl = ip->ttl;
+	packet->flow.client_port = 0;
+	packet->flow.frontend_port = 0;
+	packet->seq = 0;
+	packet->ack_seq = 0;
+	packet->tcp_flags = 0;
+	packet->tcp_length = 0;
 
+	if (packet->fragment == FRAGMENT_LATER)
+		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? SKEP_PASS_FRAGMENT
+										  : SKEP_PASS_PROTOCOL;
 	if (ip->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = data + OFFSET_L4;
 
@@ -115,7 +149,7 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 		/* A length of 0 is a GSO packet's of more than 64 KiB (Linux 6.3). */
 		if (packet->length && packet->length < sizeof(*ip) + packet->tcp_length)
 			return SKEP_PASS_MALFORMED;
-		return PARSED;
+		return packet->fragment ? SKEP_PASS_FRAGMENT : PARSED;
 	}
 	if (ip->protocol == IPPROTO_UDP) {
 		struct udphdr *udp = data + OFFSET_L4;
@@ -124,11 +158,7 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 			return SKEP_PASS_MALFORMED;
 		packet->flow.client_port = udp->source;
 		packet->flow.frontend_port = udp->dest;
-		packet->seq = 0;
-		packet->ack_seq = 0;
-		packet->tcp_flags = 0;
-		packet->tcp_length = 0;
-		return PARSED;
+		return packet->fragment ? SKEP_PASS_FRAGMENT : PARSED;
 	}
 	return SKEP_PASS_PROTOCOL;
 }
@@ -159,6 +189,19 @@ static __always_inline int parse_skb(struct __sk_buff *skb, struct packet *packe
 static __always_inline __u32 packet_bytes(const struct __sk_buff *skb)
 {
 	return skb->len - OFFSET_IP;
+}
+
+/*
+ * A packet that may not be cut, and is larger than the MTU; of a GSO packet, what it will be cut to. What nobody
+ * may be told of passes.
+ */
+static __always_inline int packet_too_big(const struct __sk_buff *skb, const struct packet *packet,
+					  __u32 mtu)
+{
+	__u32 header = packet->flow.protocol == IPPROTO_TCP ? packet->tcp_length : sizeof(struct udphdr);
+	__u32 length = skb->gso_size ? skb->gso_size + sizeof(struct iphdr) + header : packet_bytes(skb);
+
+	return packet->dont_fragment && packet_has_header(packet) && length > mtu;
 }
 
 #endif

@@ -18,7 +18,9 @@
 #include "balance.h"
 #include "count.h"
 #include "deliver.h"
+#include "fragment.h"
 #include "hint.h"
+#include "icmp.h"
 #include "learn.h"
 #include "maps.h"
 #include "nat.h"
@@ -40,12 +42,42 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 				  enum skep_verdict verdict)
 {
 	int failed = packet->flow.protocol == IPPROTO_TCP ? answer_rst(skb, packet)
-							  : answer_port_unreachable(skb, packet);
+							  : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
 
 	if (failed)
 		return drop(SKEP_DROP_NO_TASK);
 	count_verdict(verdict);
 	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* As a router does whose next hop, the tunnel, takes no such packet: tells its sender, by the way it came. */
+static __always_inline int answer_too_big(struct __sk_buff *skb, const struct packet *packet,
+					  const struct skep_config *config)
+{
+	if (answer_unreachable(skb, packet, ICMP_FRAG_NEEDED, config->tunnel_mtu))
+		return drop(SKEP_DROP_ERROR);
+	count_verdict(SKEP_ANSWER_TOO_BIG);
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* Also takes fragments, whose ports are remembered from their first one, and ICMP errors about a packet. Returns PARSED or a verdict. */
+static __always_inline int parse_with_memory(struct __sk_buff *skb, struct packet *packet)
+{
+	int verdict = parse_skb(skb, packet);
+
+	if (verdict == SKEP_PASS_PROTOCOL)
+		return icmp_parse(skb, packet);
+	return verdict == SKEP_PASS_FRAGMENT ? fragment_follow(packet) : verdict;
+}
+
+/* The same where frames tell what a later fragment's ports are, or nobody needs to know: it has none. */
+static __always_inline int parse_without_memory(struct __sk_buff *skb, struct packet *packet)
+{
+	int verdict = parse_skb(skb, packet);
+
+	if (verdict == SKEP_PASS_PROTOCOL)
+		return icmp_parse(skb, packet);
+	return verdict == SKEP_PASS_FRAGMENT ? PARSED : verdict;
 }
 
 #define CHOSEN -1
@@ -59,7 +91,9 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
-	switch (balance(work, service, config)) {
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+	switch (packet->is_error ? icmp_follow(work, service, config) : balance(work, service, config)) {
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
@@ -89,7 +123,7 @@ int from_wire(struct __sk_buff *skb)
 	packet = &work->packet;
 	choice = &work->choice;
 	hinted = hint_take(skb, choice);
-	verdict = parse_skb(skb, packet);
+	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 	if (!hinted) {
@@ -98,12 +132,18 @@ int from_wire(struct __sk_buff *skb)
 			return verdict;
 	}
 
-	count_packet(choice->service_id, choice->counter, packet_bytes(skb), choice->new_flow);
+	if (packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	else
+		count_packet(choice->service_id, choice->counter, packet_bytes(skb), choice->new_flow);
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex, choice->target_port,
 			       &config->underlay, SKEP_RETURN_LOCAL);
 
-	verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+	if (packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+				   : mss_clamp(skb, packet, config->tunnel_mtu);
 	if (!verdict)
 		verdict = ttl_decrement(skb);
 	if (verdict)
@@ -135,18 +175,21 @@ static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct 
 static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 				    const struct skep_config *config, int again)
 {
-	const struct packet *packet = &work->packet;
+	struct packet *packet = &work->packet;
 	const struct choice *choice = &work->choice;
-	struct skep_frontend frontend = {
-		.port = packet->flow.frontend_port,
-		.protocol = packet->flow.protocol,
-	};
+	struct skep_frontend frontend = {};
 	struct skep_service *service;
 	enum balance_result result;
 
-	if (again && packet_is_first(packet))
+	if (packet->is_error || (again && packet_is_first(packet)))
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
 		return drop(SKEP_DROP_NO_TASK);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+	else if (fragment_follow(packet) != PARSED)
+		return drop(SKEP_DROP_FRAGMENT);
+	frontend.port = packet->flow.frontend_port;
+	frontend.protocol = packet->flow.protocol;
 	service = again ? NULL : bpf_map_lookup_elem(&services, &frontend);
 	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
@@ -214,7 +257,7 @@ int from_mesh(struct __sk_buff *skb)
 	*ingress = skep_addr_v4(bpf_htonl(key.remote_ipv4));
 	if (framed && !bpf_map_lookup_elem(&nodes, ingress))
 		return drop(SKEP_DROP_NOT_A_NODE);
-	verdict = parse_skb(skb, packet);
+	verdict = parse_without_memory(skb, packet);
 	if (verdict != PARSED)
 		return drop(verdict == SKEP_DROP_ERROR ? verdict : SKEP_DROP_BAD_FRAME);
 	eth = (void *)(long)skb->data;
@@ -237,6 +280,8 @@ int from_mesh(struct __sk_buff *skb)
 		kind = SKEP_VNI_KIND(key.tunnel_id);
 		switch (kind) {
 		case SKEP_FRAME_RETURN:
+			if (packet->fragment == FRAGMENT_LATER)
+				packet->reply.task_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
 			return frame_return(skb, work, config, source);
 		case SKEP_FRAME_DIRECT_RETURN:
 			return frame_to_host(skb, packet, config);
@@ -315,7 +360,7 @@ int to_mesh(struct __sk_buff *skb)
 		if (eth->h_source[i] != config->mesh_mac[i])
 			return TC_ACT_OK;
 
-	verdict = parse_skb(skb, packet);
+	verdict = parse_without_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 	if (!skep_addr_equal(&packet->flow.client, &config->underlay))
@@ -349,21 +394,30 @@ int from_task(struct __sk_buff *skb)
 	if (!config || !work)
 		return TC_ACT_OK;
 	packet = &work->packet;
-	verdict = parse_skb(skb, packet);
+	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
 	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply, &place))
 		return pass(SKEP_PASS_NOT_FROM_TASK);
+	if (packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
 
+	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
+	    packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
 	if (reply.mode == SKEP_RETURN_TUNNEL) {
 		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
 		if (verdict)
 			return drop(verdict);
 	}
-	verdict = nat_rewrite(skb, packet, NAT_SOURCE, reply.frontend.word[3], reply.frontend_port,
-			      reply.client_port);
+	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
+						  reply.frontend_port, reply.client_port)
+				   : nat_rewrite(skb, packet, NAT_SOURCE, reply.frontend.word[3],
+						 reply.frontend_port, reply.client_port);
 	if (verdict)
 		return drop(verdict);
 
@@ -374,7 +428,10 @@ int from_task(struct __sk_buff *skb)
 		packet->reply.client_port = reply.client_port;
 		return send_to_client(skb, config, packet);
 	case SKEP_RETURN_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_RETURN, 0),
+		return tunnel_send(skb, config, &reply.ingress,
+				   SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
+								       ? bpf_ntohs(reply.frontend_port)
+								       : 0),
 				   reply.ingress.word[3], packet->reply.task.word[3]);
 	case SKEP_RETURN_HOST:
 		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);

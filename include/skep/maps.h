@@ -7,7 +7,7 @@
  * what `bpftool map dump` prints.
  *
  * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks` belong to the
- * agent, the programs only read them (but for a ring's cursor). `flows`, `returns` and the counters
+ * agent, the programs only read them (but for a ring's cursor). `flows`, `returns`, `fragments` and the counters
  * belong to the programs, the agent only reads them (but clears a counter before it gives its index
  * to a new service or task).
  */
@@ -159,6 +159,30 @@ struct skep_return_path {
 };
 _Static_assert(sizeof(struct skep_return_path) == 40, "skep_return_path");
 
+/*
+ * fragments: an IPv4 packet that is cut in pieces -> the ports that only its first piece has. Kept where that came by,
+ * so that the others go the same way.
+ */
+struct skep_fragment_key {
+	struct skep_addr source;
+	struct skep_addr destination;
+	__be32 id; /* the 16 bits of IPv4 as a number */
+	__u8 protocol;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct skep_fragment_key) == 40, "skep_fragment_key");
+
+struct skep_fragment {
+	__u64 first_seen_ns;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 pad[4];
+};
+_Static_assert(sizeof(struct skep_fragment) == 16, "skep_fragment");
+
+/* Packets in pieces at one time. */
+#define SKEP_FRAGMENTS_MAX 8192
+
 /* service_counters (index: service id) and task_counters (index: skep_task.counter), per CPU. */
 struct skep_counter {
 	__u64 packets;	 /* from clients that came in at this node */
@@ -173,8 +197,8 @@ struct skep_counter {
 enum skep_verdict {
 	SKEP_PASS_NOT_IPV4,	    /* ARP, IPv6, … */
 	SKEP_PASS_IP_OPTIONS,	    /* header longer than 20 bytes */
-	SKEP_PASS_FRAGMENT,	    /* of an IPv4 packet */
-	SKEP_PASS_PROTOCOL,	    /* neither TCP nor UDP */
+	SKEP_PASS_FRAGMENT,	    /* a later one of an IPv4 packet, and the first was no frontend's or not seen */
+	SKEP_PASS_PROTOCOL,	    /* neither TCP, UDP nor an ICMP error about them */
 	SKEP_PASS_MALFORMED,	    /* shorter than its headers say */
 	SKEP_PASS_NO_FRONTEND,	    /* not addressed to a published port */
 	SKEP_PASS_NO_FLOW,	    /* TCP without SYN, no flow: a connection older than skep, or none */
@@ -182,12 +206,15 @@ enum skep_verdict {
 	SKEP_ANSWER_NO_TASK_RST,    /* a SYN, and the service has no serving task */
 	SKEP_ANSWER_NO_TASK_ICMP,   /* UDP, likewise: port unreachable */
 	SKEP_ANSWER_TASK_GONE_RST,  /* TCP of a flow whose task is gone */
+	SKEP_ANSWER_TOO_BIG,	    /* larger than the tunnel takes, don't fragment: fragmentation needed */
+	SKEP_ICMP_ERROR,	    /* about a flow's packet: carried to whom that came from */
 	SKEP_SECOND_CHANCE,	    /* at the backend node: task not here, balanced anew */
 	SKEP_FLOW_EVICTED,	    /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED,   /* a flow whose tuple the task has from another frontend */
 	SKEP_DROP_TTL,		    /* TTL would reach zero */
 	SKEP_DROP_NOT_A_NODE,	    /* a tunnel frame from an address that is no node's */
 	SKEP_DROP_BAD_FRAME,	    /* a tunnel frame of no known kind or not addressed as skep does */
+	SKEP_DROP_FRAGMENT,	    /* a later one for a task that is not here, and the first was not seen */
 	SKEP_DROP_NO_TASK,	    /* for a task that is not here, and nobody can be told */
 	SKEP_DROP_NO_ROUTE,	    /* no route to the client */
 	SKEP_DROP_COLLISION,	    /* no source port was free, or the tuple became another flow's */

@@ -20,7 +20,8 @@
 enum skep_frame_kind {
 	SKEP_FRAME_FORWARD = 1,	  /* client to task, as the client sent it */
 	SKEP_FRAME_FORWARD_AGAIN, /* the same, handed on by a node where the task was not: never once more */
-	SKEP_FRAME_RETURN,	  /* frontend to client, ready to be routed by the ingress node */
+	SKEP_FRAME_RETURN,	  /* frontend to client, ready to be routed by the ingress node. The VNI's port is the frontend's
+				     where the packet cannot tell: in a later fragment; else 0 */
 	SKEP_FRAME_DIRECT,	  /* a host's own socket to a task's overlay address */
 	SKEP_FRAME_DIRECT_RETURN, /* and back */
 };

@@ -350,6 +350,21 @@ void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, u
 	map_set(mesh->programs->maps.returns, &index, &bucket);
 }
 
+void mesh_fragments_age(struct mesh *mesh, uint64_t seconds)
+{
+	int map = bpf_map__fd(mesh->programs->maps.fragments);
+	struct skep_fragment_key key;
+	struct skep_fragment value;
+	void *last = NULL;
+
+	while (!bpf_map_get_next_key(map, last, &key)) {
+		check(!bpf_map_lookup_elem(map, &key, &value), "fragments");
+		value.first_seen_ns -= seconds * 1000000000U;
+		check(!bpf_map_update_elem(map, &key, &value, BPF_EXIST), "fragments");
+		last = &key;
+	}
+}
+
 uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict)
 {
 	uint64_t packets;
@@ -393,7 +408,11 @@ struct outcome mesh_run(struct mesh *mesh, enum program program, const struct fr
 		[FROM_TASK] = mesh->programs->progs.from_task,
 	};
 	bool of_mesh = program == FROM_MESH || program == TO_MESH;
-	struct __sk_buff context = {.ifindex = (uint32_t)(of_mesh ? mesh->mesh : mesh->wire)};
+	struct __sk_buff context = {
+		.ifindex = (uint32_t)(of_mesh ? mesh->mesh : mesh->wire),
+		.gso_size = mesh->gso_size,
+		.gso_segs = mesh->gso_size ? 2 : 0,
+	};
 	struct outcome outcome = {};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->data, .data_size_in = frame->length,
 		    .data_out = outcome.frame.data, .data_size_out = sizeof(outcome.frame.data),
@@ -447,12 +466,14 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.flows);
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
+	map_empty(mesh->programs->maps.fragments);
 	percpu_clear(mesh->programs->maps.verdicts, 1);
 	percpu_clear(mesh->programs->maps.xdp_counters, 1);
 	percpu_clear(mesh->programs->maps.service_counters, 3);
 	percpu_clear(mesh->programs->maps.task_counters, 3);
 	memset(mesh->stimulus, 0, sizeof(*mesh->stimulus));
 	mesh->run_flags = 0;
+	mesh->gso_size = 0;
 
 	mesh_config(mesh, &config);
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {

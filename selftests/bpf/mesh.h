@@ -55,6 +55,7 @@ struct mesh {
 	struct stimulus *stimulus; /* of the runs to come */
 	int wire, mesh;		   /* ifindexes */
 	uint32_t run_flags;	   /* BPF_F_TEST_* of the runs to come */
+	uint32_t gso_size;	   /* of their packets; 0: no GSO packets */
 };
 
 /* linux/bpf.h of newer kernels, BPF_F_TEST_SKB_CHECKSUM_COMPLETE: the skb has a checksum of all its
@@ -135,6 +136,9 @@ bool mesh_return(struct mesh *mesh, const char *task, const char *client, uint8_
 void mesh_return_set(struct mesh *mesh, const char *task, const char *client, uint8_t protocol,
 		     const struct skep_return *value);
 void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol);
+
+/* As if the first fragments seen so far had come so much earlier. */
+void mesh_fragments_age(struct mesh *mesh, uint64_t seconds);
 
 uint64_t mesh_verdict(struct mesh *mesh, enum skep_verdict verdict);
 uint64_t mesh_xdp_counter(struct mesh *mesh, enum skep_xdp_way way);

@@ -141,8 +141,8 @@ static struct frame ip_frame(const struct recipe *recipe, size_t length)
 	frame_set_u16(&frame, 12, 0x0800);
 	frame.data[IPV4_HDR] = 0x45;
 	frame_set_u16(&frame, IPV4_HDR + 2, (uint16_t)(20 + length));
-	frame_set_u16(&frame, IPV4_HDR + 4, recipe->answer ? 0 : USUAL_ID);
-	frame_set_u16(&frame, IPV4_HDR + 6, recipe->answer ? 0x4000 : 0);
+	frame_set_u16(&frame, IPV4_HDR + 4, recipe->answer ? 0 : recipe->id ? recipe->id : USUAL_ID);
+	frame_set_u16(&frame, IPV4_HDR + 6, recipe->answer || recipe->dont_fragment ? 0x4000 : 0);
 	frame.data[IPV4_HDR + 8] = recipe->ttl ? recipe->ttl : 64;
 	frame.data[IPV4_HDR + 9] = recipe->protocol;
 	memcpy(frame.data + IPV4_HDR + 12, &from, sizeof(from));
@@ -192,22 +192,60 @@ struct frame udp_frame(struct recipe recipe)
 	return frame;
 }
 
-struct frame icmp_unreachable(const struct frame *udp)
+struct frame icmp_frame(struct recipe recipe, const struct frame *quoted, size_t bytes)
 {
-	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-	struct recipe recipe = {.from = from, .to = to, .protocol = IPPROTO_ICMP, .answer = true};
 	struct frame frame;
 
-	inet_ntop(AF_INET, udp->data + IPV4_HDR + 16, from, sizeof(from));
-	inet_ntop(AF_INET, udp->data + IPV4_HDR + 12, to, sizeof(to));
-	frame = ip_frame(&recipe, 8 + 28);
-	frame.data[L4_HDR] = 3;	    /* destination unreachable */
-	frame.data[L4_HDR + 1] = 3; /* port */
-	memcpy(frame.data + L4_HDR + 8, udp->data + IPV4_HDR, 28);
+	recipe.protocol = IPPROTO_ICMP;
+	frame = ip_frame(&recipe, 8 + bytes);
+	frame.data[L4_HDR] = recipe.icmp_type;
+	frame.data[L4_HDR + 1] = recipe.icmp_code;
+	frame_set_u16(&frame, L4_HDR + 6, recipe.mtu);
+	memcpy(frame.data + L4_HDR + 8, quoted->data + IPV4_HDR, bytes);
 	fix_l4_checksum(&frame, L4_HDR + 2, false);
-	memcpy(frame.data, udp->data + 6, 6);
-	memcpy(frame.data + 6, udp->data, 6);
 	return frame;
+}
+
+static struct frame icmp_answer(const struct frame *asked, uint8_t code, uint16_t mtu)
+{
+	size_t quoted = asked->data[IPV4_HDR + 9] == IPPROTO_TCP ? 40 : 28;
+	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+	struct frame frame;
+
+	inet_ntop(AF_INET, asked->data + IPV4_HDR + 16, from, sizeof(from));
+	inet_ntop(AF_INET, asked->data + IPV4_HDR + 12, to, sizeof(to));
+	frame = icmp4(from, to, asked, quoted, .icmp_type = 3, .icmp_code = code, .mtu = mtu,
+		      .answer = true);
+	memcpy(frame.data, asked->data + 6, 6);
+	memcpy(frame.data + 6, asked->data, 6);
+	return frame;
+}
+
+struct frame icmp_unreachable(const struct frame *udp)
+{
+	return icmp_answer(udp, 3, 0);
+}
+
+struct frame icmp_too_big(const struct frame *frame, uint16_t mtu)
+{
+	return icmp_answer(frame, 4, mtu);
+}
+
+struct frame frame_piece(const struct frame *whole, size_t from, size_t length)
+{
+	struct frame piece = {.length = L4_HDR + length};
+	uint16_t flags = frame_u16(whole, IPV4_HDR + 6);
+
+	if (from % 8)
+		broken_test("multiple of 8", "piece");
+	if (L4_HDR + from + length < ip_end(whole))
+		flags |= 0x2000;
+	memcpy(piece.data, whole->data, L4_HDR);
+	memcpy(piece.data + L4_HDR, whole->data + L4_HDR + from, length);
+	frame_set_u16(&piece, IPV4_HDR + 2, (uint16_t)(20 + length));
+	frame_set_u16(&piece, IPV4_HDR + 6, (uint16_t)(flags | from / 8));
+	frame_fix_ip_checksum(&piece);
+	return piece;
 }
 
 struct frame frame_cut(struct frame frame, size_t length)

@@ -38,6 +38,10 @@ struct recipe {
 	uint8_t flags; /* of TCP */
 	uint8_t ttl;
 	bool answer;	       /* as skep itself answers: ID 0, don't fragment */
+	bool dont_fragment;
+	uint16_t id;
+	uint8_t icmp_type, icmp_code;
+	uint16_t mtu; /* of ICMP fragmentation needed */
 	bool without_checksum; /* UDP */
 };
 
@@ -58,8 +62,17 @@ struct recipe {
 struct frame tcp_frame(struct recipe recipe);
 struct frame udp_frame(struct recipe recipe);
 
-/* ICMP port unreachable as skep answers to the given UDP frame. */
+/* An ICMP error that quotes so many bytes of the frame's IP packet. */
+#define icmp4(from_, to_, quoted, bytes, ...)                                                      \
+	icmp_frame((struct recipe){.from = from_, .to = to_, __VA_ARGS__}, quoted, bytes)
+struct frame icmp_frame(struct recipe recipe, const struct frame *quoted, size_t bytes);
+
+/* What skep answers to the given frame: ICMP port unreachable; fragmentation needed. */
 struct frame icmp_unreachable(const struct frame *udp);
+struct frame icmp_too_big(const struct frame *frame, uint16_t mtu);
+
+/* The piece of the frame's packet that has bytes [from, from + length) of its IP payload. */
+struct frame frame_piece(const struct frame *whole, size_t from, size_t length);
 
 /* Any Ethernet type, with the payload after it. */
 struct frame ethernet_frame(uint16_t type, const void *payload, size_t length);

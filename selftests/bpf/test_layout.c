@@ -27,6 +27,8 @@ static void maps_have_the_sizes_of_their_structs(void **state)
 		{mesh->programs->maps.nodes, sizeof(struct skep_addr), sizeof(struct skep_node)},
 		{mesh->programs->maps.flows, 4, sizeof(struct skep_flow_bucket)},
 		{mesh->programs->maps.returns, 4, sizeof(struct skep_return_bucket)},
+		{mesh->programs->maps.fragments, sizeof(struct skep_fragment_key),
+		 sizeof(struct skep_fragment)},
 		{mesh->programs->maps.service_counters, 4, sizeof(struct skep_counter)},
 		{mesh->programs->maps.task_counters, 4, sizeof(struct skep_counter)},
 		{mesh->programs->maps.verdicts, 4, 8},
@@ -82,6 +84,8 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 		{"skep_return_path", sizeof(struct skep_return_path)},
 		{"skep_return_way", sizeof(struct skep_return_way)},
 		{"skep_return_bucket", sizeof(struct skep_return_bucket)},
+		{"skep_fragment_key", sizeof(struct skep_fragment_key)},
+		{"skep_fragment", sizeof(struct skep_fragment)},
 		{"skep_counter", sizeof(struct skep_counter)},
 		{"skep_hook", sizeof(struct skep_hook)},
 	};
@@ -103,7 +107,7 @@ static void nothing_lies_in_a_hole(void **state)
 		"skep_config",	   "skep_frontend",    "skep_service",	  "skep_task",
 		"skep_flow_key",   "skep_flow_choice", "skep_flow_way",	  "skep_flow_bucket",
 		"skep_return_key", "skep_return_path", "skep_return_way", "skep_return_bucket",
-		"skep_counter",
+		"skep_fragment_key", "skep_fragment", "skep_counter",
 	};
 	struct mesh *mesh = *state;
 	const struct btf *btf = bpf_object__btf(mesh->programs->obj);

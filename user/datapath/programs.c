@@ -19,8 +19,8 @@
 
 const char *const programs_pins[] = {
 	"config", "services", "service_names", "rings",	       "tasks",	    "nodes", "flows",
-	"returns", "hooks",    "service_counters", "task_counters", "verdicts", "wires", "xdp_counters",
-	NULL,
+	"returns", "fragments", "hooks",    "service_counters", "task_counters", "verdicts", "wires",
+	"xdp_counters", NULL,
 };
 
 static char libbpf_said[256];

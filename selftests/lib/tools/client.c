@@ -16,8 +16,9 @@ static const struct {
 	 "\ttask answered and which client addresses the tasks saw: \"task NAME COUNT\",\n"
 	 "\t\"client ADDRESS COUNT\". --keep-alive: on one connection. --print: answers too."},
 	{"udp-hits", udp_hits_main,
-	 "[--print] SERVER N\n"
-	 "\tThe same by UDP, a new socket each time; the answer must come from SERVER."},
+	 "[--print] [--size BYTES] [--dont-fragment] SERVER N\n"
+	 "\tThe same by UDP, a new socket each time; the answer must come from SERVER.\n"
+	 "\t--size: datagrams that long. --dont-fragment: as path MTU discovery sends them."},
 	{"serial", serial_main,
 	 "SERVER N\n"
 	 "\tN short connections one after another: requests, failures, longest and 99th\n"

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -16,9 +17,12 @@
 #include "tally.h"
 
 #define MAX_REQUESTS 10000000
+#define MAX_DATAGRAM 65507
+#define ANSWER_HEAD  512 /* what a backend puts before the echo */
 
 struct arguments {
-	bool keep_alive, print;
+	bool keep_alive, print, dont_fragment;
+	size_t size; /* of a datagram, at least */
 	const char *server_text;
 	struct endpoint server;
 	unsigned long n;
@@ -27,7 +31,11 @@ struct arguments {
 static bool parse(int argc, char **argv, bool count, struct arguments *arguments)
 {
 	static const struct option options[] = {
-		{"keep-alive", no_argument, NULL, 'k'}, {"print", no_argument, NULL, 'p'}, {0}};
+		{"keep-alive", no_argument, NULL, 'k'},
+		{"print", no_argument, NULL, 'p'},
+		{"size", required_argument, NULL, 's'},
+		{"dont-fragment", no_argument, NULL, 'd'},
+		{0}};
 	char *end = NULL;
 	int option;
 
@@ -37,10 +45,14 @@ static bool parse(int argc, char **argv, bool count, struct arguments *arguments
 			arguments->keep_alive = true;
 		else if (option == 'p')
 			arguments->print = true;
+		else if (option == 'd')
+			arguments->dont_fragment = true;
+		else if (option == 's')
+			arguments->size = strtoul(optarg, NULL, 10);
 		else
 			return false;
 	}
-	if (argc - optind != 1 + count)
+	if (argc - optind != 1 + count || arguments->size > MAX_DATAGRAM)
 		goto usage;
 	arguments->server_text = argv[optind];
 	if (!endpoint_parse(argv[optind], &arguments->server))
@@ -103,23 +115,29 @@ int hits_main(int argc, char **argv)
  * The socket stays open to the end: the kernel picks source ports at random, and a port picked
  * twice would be no new conversation.
  */
-static bool udp_request(const struct endpoint *server, unsigned long i, char *line, size_t size)
+static bool udp_request(const struct arguments *arguments, unsigned long i, char *answer, size_t room)
 {
+	static char ask[MAX_DATAGRAM + 1];
+	int discover = IP_PMTUDISC_DO;
 	size_t length;
-	char text[32];
 	ssize_t n = -1;
-	int fd = connect_to(server,
+	int fd = connect_to(&arguments->server,
 			    SOCK_DGRAM); /* connected: an answer from elsewhere is not received */
 
 	if (fd < 0)
 		return false;
-	length = (size_t)snprintf(text, sizeof(text), "ask%lu", i);
-	if (send(fd, text, length, 0) == (ssize_t)length)
-		n = recv(fd, line, size - 1, 0);
+	if (arguments->dont_fragment &&
+	    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)))
+		return false;
+	length = (size_t)snprintf(ask, sizeof(ask), "ask%lu", i);
+	for (; length < arguments->size; length++)
+		ask[length] = (char)('a' + (length + length / 251 + i) % 26);
+	if (send(fd, ask, length, 0) == (ssize_t)length)
+		n = recv(fd, answer, room - 1, 0);
 	if (n < 0)
 		return false;
-	line[n] = '\0';
-	if ((size_t)n > length && strcmp(line + n - length, text) == 0)
+	answer[n] = '\0';
+	if ((size_t)n > length && memcmp(answer + n - length, ask, length) == 0)
 		return true;
 	errno = EBADMSG;
 	return false;
@@ -139,13 +157,13 @@ int udp_hits_main(int argc, char **argv)
 {
 	struct tally tasks = {0}, clients = {0};
 	struct arguments arguments;
-	char line[512];
+	static char line[MAX_DATAGRAM + ANSWER_HEAD];
 
 	if (!parse(argc, argv, true, &arguments))
 		return 2;
 	raise_file_limit();
 	for (unsigned long i = 1; i <= arguments.n; i++) {
-		if (!udp_request(&arguments.server, i, line, sizeof(line)) ||
+		if (!udp_request(&arguments, i, line, sizeof(line)) ||
 		    !tally_answer(&tasks, &clients, line)) {
 			fprintf(stderr, "%s: datagram %lu of %lu: %s\n", arguments.server_text, i,
 				arguments.n, errno == EAGAIN ? "no answer" : strerror(errno));
