@@ -21,7 +21,12 @@
 #define QUIET_MS      3000
 #define STAY_FAST_MS  5000 /* after the last change */
 #define SLOWEST_MS    15000
-#define POLL_SHARE    10 /* the time between polls is as many times that of a poll */
+/*
+ * The time between polls is as many times that of a poll: when all is quiet, and while something changes. A task that is about to end is
+ * stopped two seconds after Swarm says so; until then every node must have heard.
+ */
+#define QUIET_SHARE   10
+#define CHANGE_SHARE  1
 #define NS_PER_MS     1000000ULL
 #define EVENT_FILTERS "{\"scope\":[\"swarm\"],\"type\":[\"service\",\"node\",\"network\"]}"
 
@@ -109,8 +114,10 @@ static void schedule(struct swarm *swarm, uint64_t wanted_ms)
 {
 	uint64_t took_ms = elapsed_ms(swarm->began_ns, swarm->ended_ns);
 	uint64_t since_ms = elapsed_ms(swarm->ended_ns, loop_now_ns());
-	uint64_t delay_ms = took_ms * POLL_SHARE < SLOWEST_MS ? took_ms * POLL_SHARE : SLOWEST_MS;
+	uint64_t delay_ms = took_ms * (wanted_ms < QUIET_MS ? CHANGE_SHARE : QUIET_SHARE);
 
+	if (delay_ms > SLOWEST_MS)
+		delay_ms = SLOWEST_MS;
 	if (delay_ms < wanted_ms)
 		delay_ms = wanted_ms;
 	loop_arm(swarm->loop, &swarm->timer, delay_ms > since_ms ? delay_ms - since_ms : 0);
