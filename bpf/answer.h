@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Answers that skep gives in a service's place, or as a router: the packet is turned round into a TCP RST or an ICMP destination
- * unreachable. Slow paths, taken for single packets.
+ * Answers that skep gives in a service's place, or as a router: the packet is turned round into a
+ * TCP RST or an ICMP destination unreachable. Slow paths, taken for single packets.
  *
- * What is hard here is a checksum that is only to be computed on the way out (CHECKSUM_PARTIAL, as packets from local and
- * virtual machines come): BPF can neither see nor end that state, so it is found out by what a helper does, and used.
+ * What is hard here is a checksum that is only to be computed on the way out (CHECKSUM_PARTIAL, as
+ * packets from local and virtual machines come): BPF can neither see nor end that state, so it is
+ * found out by what a helper does, and used.
  */
 #ifndef SKEP_BPF_ANSWER_H
 #define SKEP_BPF_ANSWER_H
@@ -25,7 +26,8 @@ struct icmphdr {
 	__be16 mtu; /* of the next hop, with ICMP_FRAG_NEEDED (RFC 1191 section 4) */
 };
 
-/* Of layer 4, quoted: to the end of the checksum, which the stack or the NIC may still have to fill in. */
+/* Of layer 4, quoted: to the end of the checksum, which the stack or the NIC may still have to fill
+ * in. */
 #define QUOTED_TCP ((int)sizeof(struct tcphdr))
 #define QUOTED_UDP ((int)sizeof(struct udphdr))
 
@@ -37,12 +39,14 @@ static __always_inline __u32 checksum_fold(__u32 sum)
 }
 
 /*
- * Will the stack or the NIC fill in the layer 4 checksum at offset `check` later? For such a packet bpf_l4_csum_replace() leaves the field alone
- * when told of a change outside of the pseudo header (inet_proto_csum_replace4() in net/core/utils.c). Returns 0, 1, or a negative error.
+ * Will the stack or the NIC fill in the layer 4 checksum at offset `check` later? For such a packet
+ * bpf_l4_csum_replace() leaves the field alone when told of a change outside of the pseudo header
+ * (inet_proto_csum_replace4() in net/core/utils.c). Returns 0, 1, or a negative error.
  */
 static __always_inline int checksum_is_partial(struct __sk_buff *skb, int check)
 {
-	__sum16 before, after, probe = 0x5aa5; /* neither of the two zeros, under which a change could hide */
+	__sum16 before, after,
+		probe = 0x5aa5; /* neither of the two zeros, under which a change could hide */
 
 	if (bpf_skb_store_bytes(skb, check, &probe, sizeof(probe), 0) ||
 	    bpf_l4_csum_replace(skb, check, 0, 1, sizeof(__u16)) ||
@@ -60,8 +64,8 @@ static __always_inline __u32 checksum_pseudo(__be32 source, __be32 destination, 
 	return bpf_csum_diff(0, 0, words, sizeof(words), 0);
 }
 
-static __always_inline void ip_answer(struct iphdr *ip, __be32 source, __be32 destination, __u8 protocol,
-				      __u16 length)
+static __always_inline void ip_answer(struct iphdr *ip, __be32 source, __be32 destination,
+				      __u8 protocol, __u16 length)
 {
 	__builtin_memset(ip, 0, sizeof(*ip));
 	ip->version = 4;
@@ -90,9 +94,10 @@ static __always_inline int mac_swap(struct __sk_buff *skb)
 }
 
 /*
- * Turns a TCP packet into the RST that a host without that connection sends (RFC 9293 section 3.10.7.1). Returns 0, or -1: no answer is
- * due (a RST is never answered) or possible. Length of the original's payload comes from its IP header, so a GSO packet's counts whole
- * only when linear; its ACK bit is set then, and the length is not used.
+ * Turns a TCP packet into the RST that a host without that connection sends (RFC 9293
+ * section 3.10.7.1). Returns 0, or -1: no answer is due (a RST is never answered) or possible.
+ * Length of the original's payload comes from its IP header, so a GSO packet's counts whole only
+ * when linear; its ACK bit is set then, and the length is not used.
  */
 static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -113,8 +118,8 @@ static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pac
 	if (partial < 0)
 		return -1;
 
-	ip_answer(&reply.ip, packet->flow.frontend.word[3], packet->flow.client.word[3], IPPROTO_TCP,
-		  sizeof(reply));
+	ip_answer(&reply.ip, packet->flow.frontend.word[3], packet->flow.client.word[3],
+		  IPPROTO_TCP, sizeof(reply));
 	reply.tcp.source = packet->flow.frontend_port;
 	reply.tcp.dest = packet->flow.client_port;
 	reply.tcp.doff = 5;
@@ -137,8 +142,8 @@ static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pac
 	return 0;
 }
 
-static __always_inline int answer_quoting(struct __sk_buff *skb, const struct packet *packet, __u8 code,
-					  __u32 mtu, int quoted, int check_at)
+static __always_inline int answer_quoting(struct __sk_buff *skb, const struct packet *packet,
+					  __u8 code, __u32 mtu, int quoted, int check_at)
 {
 	struct {
 		struct iphdr ip;
@@ -155,18 +160,20 @@ static __always_inline int answer_quoting(struct __sk_buff *skb, const struct pa
 	    bpf_skb_load_bytes(skb, OFFSET_IP, &reply.quoted_ip, sizeof(reply.quoted_ip) + quoted))
 		return -1;
 	partial = checksum_is_partial(skb, OFFSET_L4 + check_at);
-	if (partial < 0 || bpf_skb_adjust_room(skb, sizeof(reply.ip) + sizeof(reply.icmp), BPF_ADJ_ROOM_MAC, 0))
+	if (partial < 0 ||
+	    bpf_skb_adjust_room(skb, sizeof(reply.ip) + sizeof(reply.icmp), BPF_ADJ_ROOM_MAC, 0))
 		return -1;
 
-	ip_answer(&reply.ip, packet->flow.frontend.word[3], packet->flow.client.word[3], IPPROTO_ICMP,
-		  length);
+	ip_answer(&reply.ip, packet->flow.frontend.word[3], packet->flow.client.word[3],
+		  IPPROTO_ICMP, length);
 	reply.icmp.type = ICMP_DEST_UNREACH;
 	reply.icmp.code = code;
 	reply.icmp.mtu = bpf_htons(mtu);
 	if (partial) {
 		/*
-		 * The place to fill in stays that of the quoted header: what will be written there is the complement of
-		 * that header's sum. Take zero as the pseudo header's part, and count the outcome in.
+		 * The place to fill in stays that of the quoted header: what will be written there
+		 * is the complement of that header's sum. Take zero as the pseudo header's part,
+		 * and count the outcome in.
 		 */
 		__sum16 check;
 
@@ -185,16 +192,20 @@ static __always_inline int answer_quoting(struct __sk_buff *skb, const struct pa
 }
 
 /*
- * Turns a TCP or UDP packet into an ICMP destination unreachable of the given code (RFC 792, RFC 1122 section 3.2.2.1) from where it was going
- * to, quoting its IP and layer 4 headers. Returns 0, or -1: no answer is due or possible.
+ * Turns a TCP or UDP packet into an ICMP destination unreachable of the given code (RFC 792, RFC
+ * 1122 section 3.2.2.1) from where it was going to, quoting its IP and layer 4 headers. Returns 0,
+ * or -1: no answer is due or possible.
  */
-static __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet, __u8 code, __u32 mtu)
+static __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet,
+					 __u8 code, __u32 mtu)
 {
 	if (!packet_has_header(packet))
 		return -1;
 	return packet->flow.protocol == IPPROTO_TCP
-		       ? answer_quoting(skb, packet, code, mtu, QUOTED_TCP, offsetof(struct tcphdr, check))
-		       : answer_quoting(skb, packet, code, mtu, QUOTED_UDP, offsetof(struct udphdr, check));
+		       ? answer_quoting(skb, packet, code, mtu, QUOTED_TCP,
+					offsetof(struct tcphdr, check))
+		       : answer_quoting(skb, packet, code, mtu, QUOTED_UDP,
+					offsetof(struct udphdr, check));
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which task a packet goes to. Knows tuples and maps; not who called it, nor how the packet is carried. */
+/* Which task a packet goes to. Knows tuples and maps; not who called it, nor how the packet is
+ * carried. */
 #ifndef SKEP_BPF_BALANCE_H
 #define SKEP_BPF_BALANCE_H
 
@@ -44,8 +45,10 @@ static __always_inline void choice_take(struct choice *choice, const struct skep
 	choice->counter = task->counter;
 }
 
-/* A task that lives on this node, but whose veth the agent has not hooked (yet), can get nothing. */
-static __always_inline int task_reachable(const struct skep_task *task, const struct skep_config *config)
+/* A task that lives on this node, but whose veth the agent has not hooked (yet), can get nothing.
+ */
+static __always_inline int task_reachable(const struct skep_task *task,
+					  const struct skep_config *config)
 {
 	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
 }
@@ -97,10 +100,11 @@ static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet
 }
 
 /*
- * May the packet stay with the task that its flow has? A SYN that is no repetition opens a new connection, balanced anew when the old
- * one was closed. While the old one may live the SYN goes to its task, which knows what to answer (RFC 9293
- * section 3.10.7.4, RFC 5961 section 4): else anyone could cut a connection with a forged SYN. One that was never established leaves
- * a task that drains.
+ * May the packet stay with the task that its flow has? A SYN that is no repetition opens a new
+ * connection, balanced anew when the old one was closed. While the old one may live the SYN goes to
+ * its task, which knows what to answer (RFC 9293 section 3.10.7.4, RFC 5961 section 4): else anyone
+ * could cut a connection with a forged SYN. One that was never established leaves a task that
+ * drains.
  */
 static __always_inline int flow_stays(const struct packet *packet, __u8 state, __u32 silent,
 				      const struct skep_task *task)
@@ -123,9 +127,10 @@ static __always_inline __u32 ticks_now(void)
 	return SKEP_TICKS(bpf_ktime_get_ns());
 }
 
-/* Notes one more packet from the client. Shared cache lines are written only when something changes. */
-static __always_inline void place_renew(const struct table_place *place, const struct packet *packet,
-					__u32 now)
+/* Notes one more packet from the client. Shared cache lines are written only when something
+ * changes. */
+static __always_inline void place_renew(const struct table_place *place,
+					const struct packet *packet, __u32 now)
 {
 	struct table_bucket *bucket = place->bucket;
 	__u32 way = place->way & (SKEP_WAYS - 1);
@@ -137,8 +142,8 @@ static __always_inline void place_renew(const struct table_place *place, const s
 		bucket->last_seen[way] = now;
 }
 
-static __always_inline int flow_get(const struct packet *packet, __u64 hash, struct skep_flow_choice *flow,
-				    struct table_place *place)
+static __always_inline int flow_get(const struct packet *packet, __u64 hash,
+				    struct skep_flow_choice *flow, struct table_place *place)
 {
 	if (table_get(&flows, &packet->flow, hash, flow, place))
 		return 1;
@@ -148,7 +153,8 @@ static __always_inline int flow_get(const struct packet *packet, __u64 hash, str
 	return table_get(&flows, &packet->flow, hash, flow, place);
 }
 
-/* Writes a flow. known: the bucket where it was found; NULL: it is new. Returns 0 or a negative error. */
+/* Writes a flow. known: the bucket where it was found; NULL: it is new. Returns 0 or a negative
+ * error. */
 static __noinline int flow_put(struct table_bucket *known, const struct table_entry *entry)
 {
 	int evicted = table_put(&flows, known, entry);
@@ -180,9 +186,10 @@ static __always_inline int flow_make(struct scratch *work, struct table_bucket *
 	return flow_put(known, &work->flow);
 }
 
-/* The task for work->packet, to a frontend of the given service, into work->choice; makes or renews its flow. */
-static __noinline enum balance_result balance(struct scratch *work, const struct skep_service *service,
-					      const struct skep_config *config)
+/* The task for work->packet, to a frontend of the given service, into work->choice; makes or renews
+ * its flow. */
+static __noinline enum balance_result
+balance(struct scratch *work, const struct skep_service *service, const struct skep_config *config)
 {
 	const struct packet *packet = &work->packet;
 	struct choice *choice = &work->choice;
@@ -199,7 +206,8 @@ static __noinline enum balance_result balance(struct scratch *work, const struct
 		__u32 way = place.way & (SKEP_WAYS - 1);
 		struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
 
-		if (task && task->service_id == service->service_id && task_reachable(task, config) &&
+		if (task && task->service_id == service->service_id &&
+		    task_reachable(task, config) &&
 		    flow_stays(packet, place.bucket->state[way], now - place.bucket->last_seen[way],
 			       task)) {
 			place_renew(&place, packet, now);

@@ -24,8 +24,10 @@ static __always_inline void count_one(void *map, __u32 index, __u32 bytes, int n
 	counter->new_flows += new_flow;
 }
 
-/* A client's packet that goes to a task. bytes: its IP length, all segments of a GSO packet together. */
-static __always_inline void count_packet(__u32 service_id, __u32 task_counter, __u32 bytes, int new_flow)
+/* A client's packet that goes to a task. bytes: its IP length, all segments of a GSO packet
+ * together. */
+static __always_inline void count_packet(__u32 service_id, __u32 task_counter, __u32 bytes,
+					 int new_flow)
 {
 	count_one(&service_counters, service_id, bytes, new_flow);
 	count_one(&task_counters, task_counter, bytes, new_flow);

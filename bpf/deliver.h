@@ -28,7 +28,8 @@ static __always_inline int pass(enum skep_verdict verdict)
 
 /* Into the task, through its veth. ingress and mode say where its replies must go. */
 static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
-				   const struct skep_config *config, const struct skep_addr *task, __u32 ifindex, __be16 target_port,
+				   const struct skep_config *config, const struct skep_addr *task,
+				   __u32 ifindex, __be16 target_port,
 				   const struct skep_addr *ingress, enum skep_return_mode mode)
 {
 	const struct packet *packet = &work->packet;
@@ -44,8 +45,8 @@ static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
 			verdict = return_remember(work, config, task, target_port, ingress, mode,
 						  &source_port);
 		if (!verdict)
-			verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3], target_port,
-					      source_port);
+			verdict = nat_rewrite(skb, packet, NAT_DESTINATION, task->word[3],
+					      target_port, source_port);
 	}
 	if (verdict)
 		return drop(verdict);
@@ -53,8 +54,8 @@ static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
 }
 
 /*
- * Out to the client, by this node's routes: the packet as it is by now, from frontend to client. NO_NEIGH is no failure, as bpf_redirect_neigh()
- * asks for the neighbour itself.
+ * Out to the client, by this node's routes: the packet as it is by now, from frontend to client.
+ * NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
  */
 static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
 				     const struct packet *packet)

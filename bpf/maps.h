@@ -35,8 +35,9 @@ struct {
 } service_names SEC(".maps");
 
 /*
- * One service's ring. The map itself is never made (the agent switches it off); it stands here because clang writes a type out in full
- * only for a map, not for what `values` below points to, and bpftool needs the names.
+ * One service's ring. The map itself is never made (the agent switches it off); it stands here
+ * because clang writes a type out in full only for a map, not for what `values` below points to,
+ * and bpftool needs the names.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

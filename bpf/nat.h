@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rewriting an skb's addresses, ports and TTL, with checksums that stay right whether the stack, the NIC or
- * nobody has computed them yet (ip_summed PARTIAL, COMPLETE, UNNECESSARY, NONE).
+ * Rewriting an skb's addresses, ports and TTL, with checksums that stay right whether the stack,
+ * the NIC or nobody has computed them yet (ip_summed PARTIAL, COMPLETE, UNNECESSARY, NONE).
  */
 #ifndef SKEP_BPF_NAT_H
 #define SKEP_BPF_NAT_H
@@ -9,10 +9,14 @@
 #include "parse.h"
 #include "rewrite.h"
 
-enum nat_end { NAT_SOURCE, NAT_DESTINATION };
+enum nat_end {
+	NAT_SOURCE,
+	NAT_DESTINATION
+};
 
 /* The IP header's part of nat_rewrite(). */
-static __always_inline int ip_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 from, __be32 to)
+static __always_inline int ip_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 from,
+				      __be32 to)
 {
 	void *data = (void *)(long)skb->data;
 	void *data_end = (void *)(long)skb->data_end;
@@ -30,17 +34,20 @@ static __always_inline int ip_rewrite(struct __sk_buff *skb, enum nat_end end, _
 }
 
 /*
- * Gives the packet a new address and port at one end, a new port at the other, and one hop less to live. Pointers into the packet are
- * stale after. Returns 0, or the verdict to count: the packet is then unusable.
+ * Gives the packet a new address and port at one end, a new port at the other, and one hop less to
+ * live. Pointers into the packet are stale after. Returns 0, or the verdict to count: the packet is
+ * then unusable.
  */
 static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packet *packet,
-				       enum nat_end end, __be32 addr, __be16 port, __be16 other_port)
+				       enum nat_end end, __be32 addr, __be16 port,
+				       __be16 other_port)
 {
 	int udp = packet->flow.protocol == IPPROTO_UDP;
 	int check = udp ? OFFSET_UDP_CHECK : OFFSET_TCP_CHECK;
 	/* UDP without a checksum keeps having none (RFC 768). */
 	__u64 mangled = udp ? BPF_F_MARK_MANGLED_0 : 0;
-	__be32 old_addr = end == NAT_SOURCE ? packet->flow.client.word[3] : packet->flow.frontend.word[3];
+	__be32 old_addr =
+		end == NAT_SOURCE ? packet->flow.client.word[3] : packet->flow.frontend.word[3];
 	__be16 source_port = end == NAT_SOURCE ? port : other_port;
 	__be16 destination_port = end == NAT_SOURCE ? other_port : port;
 	void *data, *data_end;
@@ -51,7 +58,8 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	/* The checksum is in the first fragment, and covers all of them. */
 	if (packet->fragment == FRAGMENT_LATER)
 		return ip_rewrite(skb, end, old_addr, addr);
-	if (bpf_l4_csum_replace(skb, check, old_addr, addr, BPF_F_PSEUDO_HDR | mangled | sizeof(addr)))
+	if (bpf_l4_csum_replace(skb, check, old_addr, addr,
+				BPF_F_PSEUDO_HDR | mangled | sizeof(addr)))
 		return SKEP_DROP_ERROR;
 	if (source_port != packet->flow.client_port &&
 	    bpf_l4_csum_replace(skb, check, packet->flow.client_port, source_port,
@@ -87,8 +95,10 @@ static __always_inline int ttl_decrement(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Lowers the MSS option of a SYN or SYN-ACK that goes through the tunnel, so that neither end sends segments that would have to be cut. */
-static __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
+/* Lowers the MSS option of a SYN or SYN-ACK that goes through the tunnel, so that neither end sends
+ * segments that would have to be cut. */
+static __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet,
+				__u32 tunnel_mtu)
 {
 	__u8 options[TCP_OPTIONS_MAX] = {};
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From bytes to a tuple. Only what skep balances gets through: Ethernet, IPv4 without options (so that every
- * header is at a fixed place), TCP or UDP. The rest is named by a verdict; fragments too, see fragment.h, and ICMP
- * errors, see icmp.h.
+ * From bytes to a tuple. Only what skep balances gets through: Ethernet, IPv4 without options (so
+ * that every header is at a fixed place), TCP or UDP. The rest is named by a verdict; fragments
+ * too, see fragment.h, and ICMP errors, see icmp.h.
  */
 #ifndef SKEP_BPF_PARSE_H
 #define SKEP_BPF_PARSE_H
@@ -43,7 +43,8 @@ enum fragment {
 };
 
 struct packet {
-	/* The tuple: source first. One layout read both ways: client to frontend, or task to client. */
+	/* The tuple: source first. One layout read both ways: client to frontend, or task to
+	 * client. */
 	union {
 		struct skep_flow_key flow;
 		struct skep_return_key reply;
@@ -60,7 +61,8 @@ struct packet {
 	__be16 id; /* of IPv4; common to a packet's fragments */
 };
 
-_Static_assert(offsetof(struct skep_flow_key, client) == offsetof(struct skep_return_key, task), "source");
+_Static_assert(offsetof(struct skep_flow_key, client) == offsetof(struct skep_return_key, task),
+	       "source");
 _Static_assert(offsetof(struct skep_flow_key, frontend) == offsetof(struct skep_return_key, client),
 	       "destination");
 _Static_assert(offsetof(struct skep_flow_key, client_port) ==
@@ -69,7 +71,8 @@ _Static_assert(offsetof(struct skep_flow_key, client_port) ==
 _Static_assert(offsetof(struct skep_flow_key, frontend_port) ==
 		       offsetof(struct skep_return_key, client_port),
 	       "destination port");
-_Static_assert(offsetof(struct skep_flow_key, protocol) == offsetof(struct skep_return_key, protocol),
+_Static_assert(offsetof(struct skep_flow_key, protocol) ==
+		       offsetof(struct skep_return_key, protocol),
 	       "protocol");
 
 #define PARSED -1 /* no verdict: the packet is one that skep may balance */
@@ -87,15 +90,17 @@ static __always_inline int packet_is_first(const struct packet *packet)
 	return packet->flow.protocol == IPPROTO_UDP || packet_is_syn(packet);
 }
 
-/* Has the layer 4 header of its flow: else there is nothing to learn from, nor to answer (RFC 1122 section 3.2.2). */
+/* Has the layer 4 header of its flow: else there is nothing to learn from, nor to answer (RFC 1122
+ * section 3.2.2). */
 static __always_inline int packet_has_header(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER && !packet->is_error;
 }
 
 /*
- * Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. With SKEP_PASS_FRAGMENT all is filled in but a
- * later fragment's ports, with SKEP_PASS_PROTOCOL what the IP header says.
+ * Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. With
+ * SKEP_PASS_FRAGMENT all is filled in but a later fragment's ports, with SKEP_PASS_PROTOCOL what
+ * the IP header says.
  */
 static __always_inline int parse_frame(void *data, void *data_end, struct packet *packet)
 {
@@ -133,8 +138,9 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 	packet->tcp_length = 0;
 
 	if (packet->fragment == FRAGMENT_LATER)
-		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP ? SKEP_PASS_FRAGMENT
-										  : SKEP_PASS_PROTOCOL;
+		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP
+			       ? SKEP_PASS_FRAGMENT
+			       : SKEP_PASS_PROTOCOL;
 	if (ip->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = data + OFFSET_L4;
 
@@ -192,14 +198,16 @@ static __always_inline __u32 packet_bytes(const struct __sk_buff *skb)
 }
 
 /*
- * A packet that may not be cut, and is larger than the MTU; of a GSO packet, what it will be cut to. What nobody
- * may be told of passes.
+ * A packet that may not be cut, and is larger than the MTU; of a GSO packet, what it will be cut
+ * to. What nobody may be told of passes.
  */
 static __always_inline int packet_too_big(const struct __sk_buff *skb, const struct packet *packet,
 					  __u32 mtu)
 {
-	__u32 header = packet->flow.protocol == IPPROTO_TCP ? packet->tcp_length : sizeof(struct udphdr);
-	__u32 length = skb->gso_size ? skb->gso_size + sizeof(struct iphdr) + header : packet_bytes(skb);
+	__u32 header =
+		packet->flow.protocol == IPPROTO_TCP ? packet->tcp_length : sizeof(struct udphdr);
+	__u32 length =
+		skb->gso_size ? skb->gso_size + sizeof(struct iphdr) + header : packet_bytes(skb);
 
 	return packet->dont_fragment && packet_has_header(packet) && length > mtu;
 }

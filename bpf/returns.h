@@ -2,11 +2,12 @@
 /*
  * How a task's replies must leave: noted at the backend node with the client's packets.
  *
- * Since the task sees the client's own address and port, a client that uses one port towards two frontends of a task has one reply
- * tuple for both. So a tuple belongs to one frontend at a time, and a flow that finds it taken gets another source port. It
- * stays taken while the connection is established, however silent, and then for longer than the task's TCP remembers it
- * (TIME-WAIT, 60 s on Linux): within that, the SYN of another frontend's connection could look old to the task, as clients
- * number each destination's connections apart.
+ * Since the task sees the client's own address and port, a client that uses one port towards two
+ * frontends of a task has one reply tuple for both. So a tuple belongs to one frontend at a time,
+ * and a flow that finds it taken gets another source port. It stays taken while the connection is
+ * established, however silent, and then for longer than the task's TCP remembers it (TIME-WAIT, 60
+ * s on Linux): within that, the SYN of another frontend's connection could look old to the task, as
+ * clients number each destination's connections apart.
  */
 #ifndef SKEP_BPF_RETURNS_H
 #define SKEP_BPF_RETURNS_H
@@ -20,7 +21,8 @@
 #define SOURCE_PORT_FIRST  1024
 #define SOURCE_PORT_TRIES  8
 
-static __always_inline int return_is_for(const struct skep_return_path *path, const struct packet *packet)
+static __always_inline int return_is_for(const struct skep_return_path *path,
+					 const struct packet *packet)
 {
 	return path->frontend_port == packet->flow.frontend_port &&
 	       path->client_port == packet->flow.client_port &&
@@ -60,7 +62,8 @@ static __noinline __u32 flow_source_port(struct scratch *work, __u64 flow_hash)
 	return place.bucket->way[place.way & (SKEP_WAYS - 1)].source_port;
 }
 
-/* Gives the flow a source port of its own: writes it where the flow's next packets will look. Returns 0 or a negative error. */
+/* Gives the flow a source port of its own: writes it where the flow's next packets will look.
+ * Returns 0 or a negative error. */
 static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash, __u32 source_port)
 {
 	const struct skep_return_key *key = (const void *)work->path.key;
@@ -79,8 +82,8 @@ static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash
 }
 
 /*
- * The tuple is another frontend's: finds the flow a source port, and notes the return under it. In the middle of a connection that is too
- * late. Returns 0 or a verdict.
+ * The tuple is another frontend's: finds the flow a source port, and notes the return under it. In
+ * the middle of a connection that is too late. Returns 0 or a verdict.
  */
 static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_hash, __u64 seed)
 {
@@ -90,7 +93,8 @@ static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_has
 		return SKEP_DROP_COLLISION;
 #pragma clang loop unroll(disable)
 	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
-		__u32 port = SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
+		__u32 port =
+			SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
 		struct table_place place = {};
 
 		key->client_port = bpf_htons(port);
@@ -107,7 +111,8 @@ static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_has
 }
 
 /*
- * Notes how the task's replies to this packet must leave: key and path are in work->path, the packet in work->packet; work->path afterwards has the key under which it was noted; its client
+ * Notes how the task's replies to this packet must leave: key and path are in work->path, the
+ * packet in work->packet; work->path afterwards has the key under which it was noted; its client
  * port is the source port that the task shall see. Returns 0 or a verdict.
  */
 static __noinline int return_note(struct scratch *work, __u64 seed)
@@ -124,7 +129,8 @@ static __noinline int return_note(struct scratch *work, __u64 seed)
 	work->path.hash = return_hash(key, seed);
 	found = table_get(&returns, key, work->path.hash, work->value, &place);
 	if (!found || !return_is_for(known, packet)) {
-		/* New, or the tuple is another frontend's, or was. Perhaps this flow was given a port before. */
+		/* New, or the tuple is another frontend's, or was. Perhaps this flow was given a
+		 * port before. */
 		__be16 given;
 
 		flow_hash = table_hash((const __u64 *)&packet->flow, seed);
@@ -147,11 +153,12 @@ static __noinline int return_note(struct scratch *work, __u64 seed)
 	return return_put(place.bucket, &work->path);
 }
 
-/* Notes it for work->packet, which goes to this task. *source_port: what the task shall see. Returns 0 or a verdict. */
+/* Notes it for work->packet, which goes to this task. *source_port: what the task shall see.
+ * Returns 0 or a verdict. */
 static __always_inline int return_remember(struct scratch *work, const struct skep_config *config,
 					   const struct skep_addr *task, __be16 target_port,
-					   const struct skep_addr *ingress, enum skep_return_mode mode,
-					   __be16 *source_port)
+					   const struct skep_addr *ingress,
+					   enum skep_return_mode mode, __be16 *source_port)
 {
 	struct skep_return_path *path = (void *)work->path.value;
 	struct skep_return_key *key = (void *)work->path.key;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What changing a packet takes, whoever holds its bytes: an skb (nat.h) or the driver's own memory (xdp_packet.h). */
+/* What changing a packet takes, whoever holds its bytes: an skb (nat.h) or the driver's own memory
+ * (xdp_packet.h). */
 #ifndef SKEP_BPF_REWRITE_H
 #define SKEP_BPF_REWRITE_H
 
@@ -43,8 +44,9 @@ static __always_inline __u16 mss_limit(__u32 tunnel_mtu)
 }
 
 /*
- * Where in a SYN's options the value of the MSS option lies, if that is more than the limit; 0: there is nothing to clamp. Options end with zeros. A
- * SYN without the option means 536 bytes, which always fit.
+ * Where in a SYN's options the value of the MSS option lies, if that is more than the limit; 0:
+ * there is nothing to clamp. Options end with zeros. A SYN without the option means 536 bytes,
+ * which always fit.
  */
 static __always_inline __u32 mss_find(const __u8 options[TCP_OPTIONS_MAX], __u16 limit)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a packet's way takes with it: too large for the stack, which has 512 bytes for a program and all it calls. One for each CPU is enough, since
- * programs on a CPU do not interrupt each other.
+ * What a packet's way takes with it: too large for the stack, which has 512 bytes for a program and
+ * all it calls. One for each CPU is enough, since programs on a CPU do not interrupt each other.
  */
 #ifndef SKEP_BPF_SCRATCH_H
 #define SKEP_BPF_SCRATCH_H
@@ -26,9 +26,9 @@ struct scratch {
 	struct choice choice;
 	struct skep_addr frame_task;	/* of a frame: whom it is for */
 	struct skep_addr frame_ingress; /* and where the client came in */
-	struct table_entry flow;       /* to be written to flows */
-	struct table_entry path;       /* to be written to returns */
-	__u64 value[SKEP_VALUE_WORDS]; /* read from either */
+	struct table_entry flow;	/* to be written to flows */
+	struct table_entry path;	/* to be written to returns */
+	__u64 value[SKEP_VALUE_WORDS];	/* read from either */
 };
 
 /* Not pinned. */

@@ -2,13 +2,15 @@
 /*
  * Look-up and insert in the tables of connections (skep/table.h).
  *
- * Readers take no lock. A writer takes the bucket's, frees the way (tag := 0), writes key, value and guard, and gives it its new tag. A reader that
- * meets it half-way cannot take one entry's value for another's, on any machine and in whatever order the stores become visible: it copies the
- * value, and believes the copy only if key and guard both fit its own hash, and the guard is a sum over hash and value. What else is in a way (time,
- * state, source port) are single words, each whole by itself.
+ * Readers take no lock. A writer takes the bucket's, frees the way (tag := 0), writes key, value
+ * and guard, and gives it its new tag. A reader that meets it half-way cannot take one entry's
+ * value for another's, on any machine and in whatever order the stores become visible: it copies
+ * the value, and believes the copy only if key and guard both fit its own hash, and the guard is a
+ * sum over hash and value. What else is in a way (time, state, source port) are single words, each
+ * whole by itself.
  *
- * A way that is being written reads as a miss. Where a connection would be lost by it, table_settle() waits for the writer, and the look-up is done
- * again.
+ * A way that is being written reads as a miss. Where a connection would be lost by it,
+ * table_settle() waits for the writer, and the look-up is done again.
  */
 #ifndef SKEP_BPF_TABLE_H
 #define SKEP_BPF_TABLE_H
@@ -27,9 +29,11 @@ struct table_way {
 };
 struct table_bucket SKEP_BUCKET(struct table_way);
 _Static_assert(sizeof(struct table_bucket) == sizeof(struct skep_flow_bucket), "flows' buckets");
-_Static_assert(offsetof(struct table_bucket, way[1].value) == offsetof(struct skep_flow_bucket, way[1].value),
+_Static_assert(offsetof(struct table_bucket, way[1].value) ==
+		       offsetof(struct skep_flow_bucket, way[1].value),
 	       "flows' ways");
-_Static_assert(offsetof(struct table_bucket, way[1].guard) == offsetof(struct skep_return_bucket, way[1].guard),
+_Static_assert(offsetof(struct table_bucket, way[1].guard) ==
+		       offsetof(struct skep_return_bucket, way[1].guard),
 	       "returns' ways");
 
 /* Where an entry is. */
@@ -59,7 +63,8 @@ static __always_inline int table_get(void *map, const void *key, __u64 hash, voi
 		for (__u32 way = 0; way < SKEP_WAYS; way++) {
 			if (bucket->tag[way] != tag || !key_equal(bucket->way[way].key, key))
 				continue;
-			__builtin_memcpy(value, bucket->way[way].value, sizeof(bucket->way[way].value));
+			__builtin_memcpy(value, bucket->way[way].value,
+					 sizeof(bucket->way[way].value));
 			if (bucket->way[way].guard != table_guard(hash, value))
 				continue;
 			place->bucket = bucket;
@@ -87,19 +92,22 @@ static __always_inline void table_settle(void *map, __u64 hash)
 	}
 }
 
-/* What a way is worth: the lower, the sooner it is replaced. Free ones first, then unanswered SYNs; of what is alike, the oldest. */
+/* What a way is worth: the lower, the sooner it is replaced. Free ones first, then unanswered SYNs;
+ * of what is alike, the oldest. */
 static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 way, __u32 now)
 {
 	if (!bucket->tag[way])
 		return 0;
-	return ((__u64)bucket->state[way] << 36) | (__u32)~(now - bucket->last_seen[way]);
+	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now - bucket->last_seen[way]);
 }
 
 /*
- * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a way of the same kind to give, the one with fewer
- * established connections is cheaper: so they spread, and all eight ways of an entry hardly ever have one (the power of two choices).
+ * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a
+ * way of the same kind to give, the one with fewer established connections is cheaper: so they
+ * spread, and all eight ways of an entry hardly ever have one (the power of two choices).
  */
-static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now, __u32 *cheapest)
+static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now,
+					 __u32 *cheapest)
 {
 	__u64 lowest = ~0ULL, established = 0;
 
@@ -128,10 +136,12 @@ struct table_entry {
 };
 
 /*
- * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get() found one, else over the cheapest of its two buckets'
- * ways. Returns -1 on a failure (no such bucket), 1 if an established entry had to go for it, else 0.
+ * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get()
+ * found one, else over the cheapest of its two buckets' ways. Returns -1 on a failure (no such
+ * bucket), 1 if an established entry had to go for it, else 0.
  */
-static __always_inline int table_put(void *map, struct table_bucket *known, const struct table_entry *entry)
+static __always_inline int table_put(void *map, struct table_bucket *known,
+				     const struct table_entry *entry)
 {
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;

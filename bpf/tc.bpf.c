@@ -7,7 +7,8 @@
  *	to_mesh    egress of skep0
  *	from_task  ingress of the host end of a task's veth
  *
- * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to the stack untouched.
+ * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
+ *the stack untouched.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -31,7 +32,8 @@
 
 #define PACKET_HOST 0 /* linux/if_packet.h */
 
-/* What skep does not balance goes on to the stack; what could not even be read (memory is short) ends here. */
+/* What skep does not balance goes on to the stack; what could not even be read (memory is short)
+ * ends here. */
 static __always_inline int give_up(int verdict)
 {
 	return verdict == SKEP_DROP_ERROR ? drop(verdict) : pass(verdict);
@@ -41,8 +43,9 @@ static __always_inline int give_up(int verdict)
 static __always_inline int reject(struct __sk_buff *skb, const struct packet *packet,
 				  enum skep_verdict verdict)
 {
-	int failed = packet->flow.protocol == IPPROTO_TCP ? answer_rst(skb, packet)
-							  : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
+	int failed = packet->flow.protocol == IPPROTO_TCP
+			     ? answer_rst(skb, packet)
+			     : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
 
 	if (failed)
 		return drop(SKEP_DROP_NO_TASK);
@@ -50,7 +53,8 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 	return bpf_redirect(skb->ifindex, 0);
 }
 
-/* As a router does whose next hop, the tunnel, takes no such packet: tells its sender, by the way it came. */
+/* As a router does whose next hop, the tunnel, takes no such packet: tells its sender, by the way
+ * it came. */
 static __always_inline int answer_too_big(struct __sk_buff *skb, const struct packet *packet,
 					  const struct skep_config *config)
 {
@@ -60,7 +64,8 @@ static __always_inline int answer_too_big(struct __sk_buff *skb, const struct pa
 	return bpf_redirect(skb->ifindex, 0);
 }
 
-/* Also takes fragments, whose ports are remembered from their first one, and ICMP errors about a packet. Returns PARSED or a verdict. */
+/* Also takes fragments, whose ports are remembered from their first one, and ICMP errors about a
+ * packet. Returns PARSED or a verdict. */
 static __always_inline int parse_with_memory(struct __sk_buff *skb, struct packet *packet)
 {
 	int verdict = parse_skb(skb, packet);
@@ -70,7 +75,8 @@ static __always_inline int parse_with_memory(struct __sk_buff *skb, struct packe
 	return verdict == SKEP_PASS_FRAGMENT ? fragment_follow(packet) : verdict;
 }
 
-/* The same where frames tell what a later fragment's ports are, or nobody needs to know: it has none. */
+/* The same where frames tell what a later fragment's ports are, or nobody needs to know: it has
+ * none. */
 static __always_inline int parse_without_memory(struct __sk_buff *skb, struct packet *packet)
 {
 	int verdict = parse_skb(skb, packet);
@@ -82,7 +88,8 @@ static __always_inline int parse_without_memory(struct __sk_buff *skb, struct pa
 
 #define CHOSEN -1
 
-/* Chooses the packet's task, which the XDP program has not done. Returns CHOSEN with work->choice filled, or the program's result. */
+/* Chooses the packet's task, which the XDP program has not done. Returns CHOSEN with work->choice
+ * filled, or the program's result. */
 static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 				  const struct skep_config *config)
 {
@@ -93,7 +100,8 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 		return pass(SKEP_PASS_NO_FRONTEND);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
-	switch (packet->is_error ? icmp_follow(work, service, config) : balance(work, service, config)) {
+	switch (packet->is_error ? icmp_follow(work, service, config)
+				 : balance(work, service, config)) {
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
@@ -101,7 +109,7 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	case BALANCE_NO_TASK:
 		return reject(skb, packet,
 			      packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
-								  : SKEP_ANSWER_NO_TASK_ICMP);
+								   : SKEP_ANSWER_NO_TASK_ICMP);
 	case BALANCE_GONE:
 		return reject(skb, packet, SKEP_ANSWER_TASK_GONE_RST);
 	default:
@@ -135,10 +143,11 @@ int from_wire(struct __sk_buff *skb)
 	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
 	else
-		count_packet(choice->service_id, choice->counter, packet_bytes(skb), choice->new_flow);
+		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
+			     choice->new_flow);
 	if (choice->ifindex)
-		return deliver(skb, work, config, &choice->task, choice->ifindex, choice->target_port,
-			       &config->underlay, SKEP_RETURN_LOCAL);
+		return deliver(skb, work, config, &choice->task, choice->ifindex,
+			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
@@ -149,14 +158,16 @@ int from_wire(struct __sk_buff *skb)
 	if (verdict)
 		return drop(verdict);
 	return tunnel_send(skb, config, &choice->node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)), choice->task.word[3],
-			   config->underlay.word[3]);
+			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
+			   choice->task.word[3], config->underlay.word[3]);
 }
 
-/* At the backend node: tells the client, through its ingress node, that its connection is no more. */
+/* At the backend node: tells the client, through its ingress node, that its connection is no more.
+ */
 static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct packet *packet,
 					    const struct skep_config *config,
-					    const struct skep_addr *task, const struct skep_addr *ingress)
+					    const struct skep_addr *task,
+					    const struct skep_addr *ingress)
 {
 	if (packet->flow.protocol != IPPROTO_TCP || answer_rst(skb, packet))
 		return drop(SKEP_DROP_NO_TASK);
@@ -166,9 +177,10 @@ static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct 
 }
 
 /*
- * A client's packet for a task that is not here, or no more. What may start a flow is given to another task, once; what belongs to a
- * flow that was given away so follows it. The ingress node hears of it by the SYN-ACK (see learn_task()). Returns the program's result, or
- * DELIVER_HERE: work->choice is a task of this node.
+ * A client's packet for a task that is not here, or no more. What may start a flow is given to
+ * another task, once; what belongs to a flow that was given away so follows it. The ingress node
+ * hears of it by the SYN-ACK (see learn_task()). Returns the program's result, or DELIVER_HERE:
+ * work->choice is a task of this node.
  */
 #define DELIVER_HERE -1
 
@@ -195,7 +207,8 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
 	if (result != BALANCE_TASK)
-		return reject_by_tunnel(skb, packet, config, &work->frame_task, &work->frame_ingress);
+		return reject_by_tunnel(skb, packet, config, &work->frame_task,
+					&work->frame_ingress);
 
 	count_verdict(SKEP_SECOND_CHANCE);
 	if (choice->ifindex)
@@ -214,7 +227,8 @@ static __always_inline int frame_return(struct __sk_buff *skb, struct scratch *w
 	return send_to_client(skb, config, &work->packet);
 }
 
-/* Up to a socket of this host; never beyond, as this host's forwarding is no business of the tunnel. */
+/* Up to a socket of this host; never beyond, as this host's forwarding is no business of the
+ * tunnel. */
 static __always_inline int frame_to_host(struct __sk_buff *skb, const struct packet *packet,
 					 const struct skep_config *config)
 {
@@ -225,7 +239,8 @@ static __always_inline int frame_to_host(struct __sk_buff *skb, const struct pac
 	return TC_ACT_OK;
 }
 
-static __always_inline int task_is_here(const struct skep_task *task, const struct skep_config *config)
+static __always_inline int task_is_here(const struct skep_task *task,
+					const struct skep_config *config)
 {
 	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
 }
@@ -300,7 +315,8 @@ int from_mesh(struct __sk_buff *skb)
 		*ingress = skep_addr_v4(source);
 		if (kind == SKEP_FRAME_FORWARD_AGAIN && !bpf_map_lookup_elem(&nodes, ingress))
 			return drop(SKEP_DROP_BAD_FRAME);
-		if (kind != SKEP_FRAME_FORWARD_AGAIN && ingress->word[3] != bpf_htonl(key.remote_ipv4))
+		if (kind != SKEP_FRAME_FORWARD_AGAIN &&
+		    ingress->word[3] != bpf_htonl(key.remote_ipv4))
 			return drop(SKEP_DROP_BAD_FRAME);
 	}
 
@@ -352,7 +368,8 @@ int to_mesh(struct __sk_buff *skb)
 	if (!config || !work)
 		return TC_ACT_SHOT;
 	packet = &work->packet;
-	/* What skep itself sends out here has a MAC made of an address as source; the host's own sockets have skep0's. */
+	/* What skep itself sends out here has a MAC made of an address as source; the host's own
+	 * sockets have skep0's. */
 	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return drop(SKEP_DROP_ERROR);
@@ -397,7 +414,8 @@ int from_task(struct __sk_buff *skb)
 	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
-	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply, &place))
+	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply,
+		       &place))
 		return pass(SKEP_PASS_NOT_FROM_TASK);
 	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
@@ -428,16 +446,18 @@ int from_task(struct __sk_buff *skb)
 		packet->reply.client_port = reply.client_port;
 		return send_to_client(skb, config, packet);
 	case SKEP_RETURN_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress,
-				   SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
-								       ? bpf_ntohs(reply.frontend_port)
-								       : 0),
-				   reply.ingress.word[3], packet->reply.task.word[3]);
+		return tunnel_send(
+			skb, config, &reply.ingress,
+			SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
+							    ? bpf_ntohs(reply.frontend_port)
+							    : 0),
+			reply.ingress.word[3], packet->reply.task.word[3]);
 	case SKEP_RETURN_HOST:
 		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
 	case SKEP_RETURN_HOST_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress, SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0),
-				   reply.ingress.word[3], packet->reply.task.word[3]);
+		return tunnel_send(skb, config, &reply.ingress,
+				   SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0), reply.ingress.word[3],
+				   packet->reply.task.word[3]);
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}

@@ -34,8 +34,8 @@ static __always_inline int addr_of_mac(const __u8 mac[ETH_ALEN], __be32 *addr)
 }
 
 /*
- * Sends the packet as a frame to the node: destination and source are what the two inner MAC addresses say.
- * Returns the program's result; a failure is counted.
+ * Sends the packet as a frame to the node: destination and source are what the two inner MAC
+ * addresses say. Returns the program's result; a failure is counted.
  */
 static __always_inline int tunnel_send(struct __sk_buff *skb, const struct skep_config *config,
 				       const struct skep_addr *node, __u32 vni, __be32 destination,
@@ -48,8 +48,10 @@ static __always_inline int tunnel_send(struct __sk_buff *skb, const struct skep_
 	};
 	struct ethhdr *eth;
 
-	/* The inner packet has its own checksum; an outer one would be computed in vain (RFC 7348 section 5). */
-	if (!config->mesh_ifindex || bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, BPF_F_ZERO_CSUM_TX)) {
+	/* The inner packet has its own checksum; an outer one would be computed in vain (RFC 7348
+	 * section 5). */
+	if (!config->mesh_ifindex ||
+	    bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, BPF_F_ZERO_CSUM_TX)) {
 		count_verdict(SKEP_DROP_ERROR);
 		return TC_ACT_SHOT;
 	}

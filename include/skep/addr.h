@@ -2,8 +2,8 @@
 /*
  * Addresses as kernel and user space both see them.
  *
- * One form for both families: 16 bytes in network order, IPv4 as v4-mapped (::ffff:a.b.c.d, RFC 4291
- * section 2.5.5.2), so that one set of maps and one code path serve both.
+ * One form for both families: 16 bytes in network order, IPv4 as v4-mapped (::ffff:a.b.c.d, RFC
+ * 4291 section 2.5.5.2), so that one set of maps and one code path serve both.
  */
 #ifndef SKEP_ADDR_H
 #define SKEP_ADDR_H

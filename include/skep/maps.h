@@ -2,14 +2,14 @@
 /*
  * The border: keys and values of every pinned map, shared by the BPF programs and user space.
  *
- * Sizes and offsets are asserted, padding is explicit and always zero (hash keys are compared as bytes).
- * Ports and addresses are in network order, everything else in host order. Names of enum values are
- * what `bpftool map dump` prints.
+ * Sizes and offsets are asserted, padding is explicit and always zero (hash keys are compared as
+ * bytes). Ports and addresses are in network order, everything else in host order. Names of enum
+ * values are what `bpftool map dump` prints.
  *
- * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks` belong to the
- * agent, the programs only read them (but for a ring's cursor). `flows`, `returns`, `fragments` and the counters
- * belong to the programs, the agent only reads them (but clears a counter before it gives its index
- * to a new service or task).
+ * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks`
+ * belong to the agent, the programs only read them (but for a ring's cursor). `flows`, `returns`,
+ * `fragments` and the counters belong to the programs, the agent only reads them (but clears a
+ * counter before it gives its index to a new service or task).
  */
 #ifndef SKEP_MAPS_H
 #define SKEP_MAPS_H
@@ -19,10 +19,14 @@
 #include "skep/addr.h"
 
 /* Part of every pin's meaning: an agent that finds pins of another layout refuses them by name. */
-#define SKEP_LAYOUT_VERSION 1
+#define SKEP_LAYOUT_VERSION 2
 
-/* Most tasks in one ring. A ring is an array of its own, so only rings that need it cost it. */
-#define SKEP_RING_MAX 65536
+/*
+ * Most slots of one ring. A ring is an array of its own, so only rings that need it cost it. A
+ * prime, as Maglev's permutations need one (Eisenbud et al., NSDI 2016, section 3.4), and a hundred
+ * times the tasks for which its shares stay within 1 %.
+ */
+#define SKEP_RING_MAX 65537
 
 /* Room in a service's name and in its Swarm id, with the final NUL. */
 #define SKEP_NAME_SIZE 64
@@ -32,11 +36,12 @@
 struct skep_config {
 	struct skep_addr underlay; /* this node's address for the tunnel; zero: not known yet */
 	__u32 mesh_ifindex;	   /* skep0 */
-	__u32 tunnel_mtu;	   /* largest inner IP packet that fits a frame to any node, bytes */
-	__u8 mesh_mac[6];	   /* skep0's own MAC, 02:53 + underlay: never an inner source */
+	__u32 tunnel_mtu; /* largest inner IP packet that fits a frame to any node, bytes */
+	__u8 mesh_mac[6]; /* skep0's own MAC, 02:53 + underlay: never an inner source */
 	__u8 pad[2];
 	__u64 seed;  /* of the hash that places flows; made with the pins */
-	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing elsewhere */
+	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing
+			elsewhere */
 };
 _Static_assert(sizeof(struct skep_config) == 48, "skep_config");
 
@@ -49,12 +54,33 @@ struct skep_frontend {
 };
 _Static_assert(sizeof(struct skep_frontend) == 20, "skep_frontend");
 
-struct skep_service {
-	__u32 service_id;   /* index of its counters, key of its ring; given by the agent, see service_names */
-	__be16 target_port; /* the port that its tasks listen on */
-	__u16 flags;	    /* none yet; zero */
+/* How a new flow's task is taken from the ring. The ring is built to suit (user/datapath). */
+enum skep_policy {
+	SKEP_POLICY_ROUND_ROBIN, /* the next one */
+	SKEP_POLICY_SOURCE, /* by the client's address, the same on every node; kept in `affinity`
+			     */
+	SKEP_POLICY_MAGLEV, /* by the flow's tuple, the same on every node; takes up flows that it
+			       has not seen begin */
+	SKEP_POLICY_LEAST_FLOWS, /* of two random ones that with fewer live flows from this node, by
+				    task_flows */
 };
-_Static_assert(sizeof(struct skep_service) == 8, "skep_service");
+
+#define SKEP_SERVICE_DSR    1U /* the backend node answers the client itself */
+#define SKEP_SERVICE_ALLOW  2U /* only for clients in `allow` */
+#define SKEP_SERVICE_CLOSED 4U /* it is bound to other addresses: connections here are refused */
+
+struct skep_service {
+	__u32 service_id;   /* index of its counters, key of its ring; given by the agent, see
+			       service_names */
+	__be16 target_port; /* the port that its tasks listen on */
+	__u8 policy;	    /* enum skep_policy */
+	__u8 flags;	    /* SKEP_SERVICE_* */
+	__u32 idle_ticks;   /* a flow that was silent for longer is balanced anew (skep/table.h); 0:
+			       never */
+	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that was silent for longer is chosen
+				 for anew */
+};
+_Static_assert(sizeof(struct skep_service) == 16, "skep_service");
 
 /* service_names: service id -> who that is. The agent's ids live here, and so survive it. */
 struct skep_service_name {
@@ -64,11 +90,12 @@ struct skep_service_name {
 _Static_assert(sizeof(struct skep_service_name) == 96, "skep_service_name");
 
 /*
- * rings: service id -> an inner array. Element 0 is the header, elements 1..length the tasks to pick
- * from. An inner array is never changed but for its cursor: a new ring replaces the old one whole.
+ * rings: service id -> an inner array. Element 0 is the header, elements 1..length the tasks to
+ * pick from. An inner array is never changed but for its cursor: a new ring replaces the old one
+ * whole.
  */
 struct skep_ring_header {
-	__u32 length; /* of the ring, in tasks; may be 0: no serving task */
+	__u32 length; /* of the ring, in slots; may be 0: no serving task */
 	__u32 cursor; /* of round robin, ever increasing, taken modulo length; atomic */
 	__u32 pad[2];
 };
@@ -103,15 +130,17 @@ struct skep_node {
 #define SKEP_NODE_MANAGER 2U
 
 enum skep_flow_state {
-	SKEP_FLOW_SYN = 1,     /* TCP: only SYNs were seen */
-	SKEP_FLOW_CLOSING,     /* TCP: FIN or RST was seen, from the client; in returns, from either end */
+	SKEP_FLOW_SYN = 1, /* TCP: only SYNs were seen */
+	SKEP_FLOW_CLOSING, /* TCP: FIN or RST was seen, from the client; in returns, from either end
+			    */
 	SKEP_FLOW_DATAGRAM,    /* UDP */
 	SKEP_FLOW_ESTABLISHED, /* TCP: the client answered */
 };
 
 /*
- * flows: a client's connection to a frontend -> the task it was given. Kept by the ingress node; by the backend node too where that gave the flow a
- * second chance, or another source port. How the table is laid out: skep/table.h.
+ * flows: a client's connection to a frontend -> the task it was given. Kept by the ingress node; by
+ * the backend node too where that gave the flow a second chance, or another source port. How the
+ * table is laid out: skep/table.h.
  */
 struct skep_flow_key {
 	struct skep_addr client;
@@ -126,12 +155,15 @@ _Static_assert(sizeof(struct skep_flow_key) == 40, "skep_flow_key");
 struct skep_flow_choice {
 	struct skep_addr task;
 	__u32 service_id;
+	__u32 counter; /* the task's: where the flow is counted in task_flows for as long as it
+			  lives */
 	__be16 target_port;
-	__u8 pad[18];
+	__u8 pad[14];
 };
 _Static_assert(sizeof(struct skep_flow_choice) == 40, "skep_flow_choice");
 
-/* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next packet. */
+/* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next
+ * packet. */
 struct skep_return_key {
 	struct skep_addr task;
 	struct skep_addr client;
@@ -147,6 +179,7 @@ enum skep_return_mode {
 	SKEP_RETURN_TUNNEL,	 /* tunnel back to the ingress node */
 	SKEP_RETURN_HOST,	 /* a socket of this host asked, through skep0 */
 	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
+	SKEP_RETURN_DIRECT,	 /* the client came in elsewhere, and is answered from here (dsr) */
 };
 
 struct skep_return_path {
@@ -160,8 +193,8 @@ struct skep_return_path {
 _Static_assert(sizeof(struct skep_return_path) == 40, "skep_return_path");
 
 /*
- * fragments: an IPv4 packet that is cut in pieces -> the ports that only its first piece has. Kept where that came by,
- * so that the others go the same way.
+ * fragments: an IPv4 packet that is cut in pieces -> the ports that only its first piece has. Kept
+ * where that came by, so that the others go the same way.
  */
 struct skep_fragment_key {
 	struct skep_addr source;
@@ -191,38 +224,42 @@ struct skep_counter {
 };
 
 /*
- * verdicts (index: this), per CPU: why a packet was not simply balanced or carried. PASS: went on to
- * the stack untouched. ANSWER: skep answered the client. DROP: it ends here.
+ * verdicts (index: this), per CPU: why a packet was not simply balanced or carried. PASS: went on
+ * to the stack untouched. ANSWER: skep answered the client. DROP: it ends here.
  */
 enum skep_verdict {
-	SKEP_PASS_NOT_IPV4,	    /* ARP, IPv6, … */
-	SKEP_PASS_IP_OPTIONS,	    /* header longer than 20 bytes */
-	SKEP_PASS_FRAGMENT,	    /* a later one of an IPv4 packet, and the first was no frontend's or not seen */
-	SKEP_PASS_PROTOCOL,	    /* neither TCP, UDP nor an ICMP error about them */
-	SKEP_PASS_MALFORMED,	    /* shorter than its headers say */
-	SKEP_PASS_NO_FRONTEND,	    /* not addressed to a published port */
-	SKEP_PASS_NO_FLOW,	    /* TCP without SYN, no flow: a connection older than skep, or none */
-	SKEP_PASS_NOT_FROM_TASK,    /* a task's own traffic, no reply of a flow */
-	SKEP_ANSWER_NO_TASK_RST,    /* a SYN, and the service has no serving task */
-	SKEP_ANSWER_NO_TASK_ICMP,   /* UDP, likewise: port unreachable */
-	SKEP_ANSWER_TASK_GONE_RST,  /* TCP of a flow whose task is gone */
-	SKEP_ANSWER_TOO_BIG,	    /* larger than the tunnel takes, don't fragment: fragmentation needed */
-	SKEP_ICMP_ERROR,	    /* about a flow's packet: carried to whom that came from */
-	SKEP_SECOND_CHANCE,	    /* at the backend node: task not here, balanced anew */
-	SKEP_FLOW_EVICTED,	    /* the table was full: an established flow made room for a new one */
-	SKEP_SOURCE_PORT_CHANGED,   /* a flow whose tuple the task has from another frontend */
-	SKEP_DROP_TTL,		    /* TTL would reach zero */
-	SKEP_DROP_NOT_A_NODE,	    /* a tunnel frame from an address that is no node's */
-	SKEP_DROP_BAD_FRAME,	    /* a tunnel frame of no known kind or not addressed as skep does */
-	SKEP_DROP_FRAGMENT,	    /* a later one for a task that is not here, and the first was not seen */
-	SKEP_DROP_NO_TASK,	    /* for a task that is not here, and nobody can be told */
-	SKEP_DROP_NO_ROUTE,	    /* no route to the client */
-	SKEP_DROP_COLLISION,	    /* no source port was free, or the tuple became another flow's */
-	SKEP_DROP_ERROR,	    /* a kernel helper failed: no memory, not writable, … */
+	SKEP_PASS_NOT_IPV4,   /* ARP, IPv6, … */
+	SKEP_PASS_IP_OPTIONS, /* header longer than 20 bytes */
+	SKEP_PASS_FRAGMENT, /* a later one of an IPv4 packet, and the first was no frontend's or not
+			       seen */
+	SKEP_PASS_PROTOCOL, /* neither TCP, UDP nor an ICMP error about them */
+	SKEP_PASS_MALFORMED,   /* shorter than its headers say */
+	SKEP_PASS_NO_FRONTEND, /* not addressed to a published port */
+	SKEP_PASS_NO_FLOW,     /* TCP without SYN, no flow: a connection older than skep, or none */
+	SKEP_PASS_NOT_FROM_TASK,   /* a task's own traffic, no reply of a flow */
+	SKEP_ANSWER_NO_TASK_RST,   /* a SYN, and the service has no serving task */
+	SKEP_ANSWER_NO_TASK_ICMP,  /* UDP, likewise: port unreachable */
+	SKEP_ANSWER_TASK_GONE_RST, /* TCP of a flow whose task is gone */
+	SKEP_ANSWER_TOO_BIG, /* larger than the tunnel takes, don't fragment: fragmentation needed
+			      */
+	SKEP_ICMP_ERROR,     /* about a flow's packet: carried to whom that came from */
+	SKEP_SECOND_CHANCE,  /* at the backend node: task not here, balanced anew */
+	SKEP_FLOW_EVICTED,   /* the table was full: an established flow made room for a new one */
+	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
+	SKEP_DROP_TTL,		  /* TTL would reach zero */
+	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
+	SKEP_DROP_BAD_FRAME, /* a tunnel frame of no known kind or not addressed as skep does */
+	SKEP_DROP_FRAGMENT,  /* a later one for a task that is not here, and the first was not seen
+			      */
+	SKEP_DROP_NO_TASK,   /* for a task that is not here, and nobody can be told */
+	SKEP_DROP_NO_ROUTE,  /* no route to the client */
+	SKEP_DROP_COLLISION, /* no source port was free, or the tuple became another flow's */
+	SKEP_DROP_ERROR,     /* a kernel helper failed: no memory, not writable, … */
 	SKEP_VERDICT_COUNT
 };
 
-/* wires: ifindex -> an interface where the XDP program is in force. None: it passes everything there. */
+/* wires: ifindex -> an interface where the XDP program is in force. None: it passes everything
+ * there. */
 struct skep_wire {
 	__u32 hint_key[2]; /* random; see skep/hint.h */
 	__u8 mac[6];	   /* the interface's own: what is sent to another is not for this host */
@@ -233,7 +270,8 @@ _Static_assert(sizeof(struct skep_wire) == 16, "skep_wire");
 /* More interfaces than --interface takes. */
 #define SKEP_WIRES_MAX 64
 
-/* xdp_counters (index: this), per CPU: packets that the XDP program finished, or chose the task for. */
+/* xdp_counters (index: this), per CPU: packets that the XDP program finished, or chose the task
+ * for. */
 enum skep_xdp_way {
 	SKEP_XDP_FORWARDED, /* a client's, sent to the task's node */
 	SKEP_XDP_RETURNED,  /* a task's, stripped of its frame and sent to the client */
@@ -249,7 +287,7 @@ enum skep_hook_role {
 };
 
 struct skep_hook {
-	__u32 role;	  /* enum skep_hook_role */
+	__u32 role;	   /* enum skep_hook_role */
 	__u32 owns_clsact; /* 1: skep made the clsact qdisc and removes it again */
 };
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two tables of connections, `flows` and `returns`: set-associative, arrays of buckets with four ways each.
+ * The two tables of connections, `flows` and `returns`: set-associative, arrays of buckets with
+ * four ways each.
  *
- * Why not the kernel's LRU hash: an insert there costs more than all the rest of a packet's way, ten times so when the map is full, and what it
- * evicts is chance, so that a SYN flood pushes out connections that live. Here an entry may lie in either of two buckets, given by its hash; one
+ * Why not the kernel's LRU hash: an insert there costs more than all the rest of a packet's way,
+ * ten times so when the map is full, and what it evicts is chance, so that a SYN flood pushes out
+ * connections that live. Here an entry may lie in either of two buckets, given by its hash; one
  * that finds all eight ways taken replaces the one that is worth least (bpf/table.h).
  *
- * What decides that, tag, state and time, lies in the bucket's first cache line. A bucket is 448 bytes.
+ * What decides that, tag, state and time, lies in the bucket's first cache line. A bucket is 448
+ * bytes.
  */
 #ifndef SKEP_TABLE_H
 #define SKEP_TABLE_H
@@ -18,7 +21,8 @@
 
 #define SKEP_WAYS 4
 
-/* Times in buckets are CLOCK_MONOTONIC in units of 2^26 ns (67 ms), 32 bits: good for nine years of uptime. */
+/* Times in buckets are CLOCK_MONOTONIC in units of 2^26 ns (67 ms), 32 bits: good for nine years of
+ * uptime. */
 #define SKEP_TICK_SHIFT		26
 #define SKEP_TICKS(nanoseconds) ((__u32)((__u64)(nanoseconds) >> SKEP_TICK_SHIFT))
 
@@ -33,7 +37,7 @@ _Static_assert(sizeof(struct skep_return_path) == SKEP_VALUE_WORDS * 8, "a retur
 struct skep_flow_way {
 	struct skep_flow_key key;
 	struct skep_flow_choice value;
-	__u64 guard; /* see table_guard() */
+	__u64 guard;	    /* see table_guard() */
 	__be16 source_port; /* what the task sees as the client's port; 0: the client's own */
 	__u8 pad[6];
 };
@@ -46,14 +50,14 @@ struct skep_return_way {
 };
 
 /* map `flows`, map `returns` */
-#define SKEP_BUCKET(way_type)                                                                                \
-	{                                                                                                    \
-		struct bpf_spin_lock lock; /* taken to write key and value, never to read */                 \
-		__u32 tag[SKEP_WAYS];	   /* upper half of the hash, odd; 0: the way is free */             \
-		__u32 last_seen[SKEP_WAYS]; /* ticks */                                                       \
-		__u8 state[SKEP_WAYS];	   /* enum skep_flow_state */                                        \
-		__u8 pad[24];                                                                                \
-		way_type way[SKEP_WAYS];                                                                     \
+#define SKEP_BUCKET(way_type)                                                                      \
+	{                                                                                          \
+		struct bpf_spin_lock lock;  /* taken to write key and value, never to read */      \
+		__u32 tag[SKEP_WAYS];	    /* upper half of the hash, odd; 0: the way is free */  \
+		__u32 last_seen[SKEP_WAYS]; /* ticks */                                            \
+		__u8 state[SKEP_WAYS];	    /* enum skep_flow_state */                             \
+		__u8 pad[24];                                                                      \
+		way_type way[SKEP_WAYS];                                                           \
 	}
 struct skep_flow_bucket SKEP_BUCKET(struct skep_flow_way);
 struct skep_return_bucket SKEP_BUCKET(struct skep_return_way);
@@ -63,8 +67,8 @@ _Static_assert(sizeof(struct skep_flow_bucket) == 448, "a flow's bucket: seven c
 _Static_assert(sizeof(struct skep_return_bucket) == 448, "a return's bucket");
 
 /*
- * Multiply and mix, with a random seed that is kept in config: nobody can aim at a bucket. Addresses' upper and lower halves go in
- * together, so that IPv4 takes three multiplications.
+ * Multiply and mix, with a random seed that is kept in config: nobody can aim at a bucket.
+ * Addresses' upper and lower halves go in together, so that IPv4 takes three multiplications.
  */
 static inline __u64 table_hash(const __u64 key[SKEP_KEY_WORDS], __u64 seed)
 {

@@ -2,10 +2,10 @@
 /*
  * What skep puts into a VXLAN frame (RFC 7348), so that a backend node can deliver without a table.
  *
- * Inner Ethernet destination: 02:42 + the task's IPv4 address, Docker's own MAC convention: the frame is
- * addressed to the task, the packet in it still to the frontend. Inner source: 02:42 + the ingress
- * node's underlay IPv4 address; a frame that is handed on once more keeps it, so replies still leave
- * where the client came in. VNI: kind in the upper 8 bits, target port in the lower 16.
+ * Inner Ethernet destination: 02:42 + the task's IPv4 address, Docker's own MAC convention: the
+ * frame is addressed to the task, the packet in it still to the frontend. Inner source: 02:42 + the
+ * ingress node's underlay IPv4 address; a frame that is handed on once more keeps it, so replies
+ * still leave where the client came in. VNI: kind in the upper 8 bits, target port in the lower 16.
  */
 #ifndef SKEP_TUNNEL_H
 #define SKEP_TUNNEL_H
@@ -19,10 +19,12 @@
 
 enum skep_frame_kind {
 	SKEP_FRAME_FORWARD = 1,	  /* client to task, as the client sent it */
-	SKEP_FRAME_FORWARD_AGAIN, /* the same, handed on by a node where the task was not: never once more */
-	SKEP_FRAME_RETURN,	  /* frontend to client, ready to be routed by the ingress node. The VNI's port is the frontend's
-				     where the packet cannot tell: in a later fragment; else 0 */
-	SKEP_FRAME_DIRECT,	  /* a host's own socket to a task's overlay address */
+	SKEP_FRAME_FORWARD_AGAIN, /* the same, handed on by a node where the task was not: never
+				     once more */
+	SKEP_FRAME_RETURN, /* frontend to client, ready to be routed by the ingress node. The VNI's
+			      port is the frontend's where the packet cannot tell: in a later
+			      fragment; else 0 */
+	SKEP_FRAME_DIRECT, /* a host's own socket to a task's overlay address */
 	SKEP_FRAME_DIRECT_RETURN, /* and back */
 };
 

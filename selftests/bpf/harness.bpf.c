@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The very programs of bpf/tc.bpf.c and bpf/xdp.bpf.c, with the helpers that a test run would leave blind wrapped: a
- * tunnel key is given before it is asked for, redirects and keys are written down, and a helper can
- * be made to fail. See record.h.
+ * The very programs of bpf/tc.bpf.c and bpf/xdp.bpf.c, with the helpers that a test run would leave
+ * blind wrapped: a tunnel key is given before it is asked for, redirects and keys are written down,
+ * and a helper can be made to fail. See record.h.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

@@ -203,7 +203,8 @@ static struct skep_flow_key flow_key(const char *client, const char *frontend, u
 }
 
 /* Either table's bucket and the way that the key has in it, or a free one. */
-static bool table_find(struct bpf_map *map, const void *key, uint32_t *index, void *bucket, int *way)
+static bool table_find(struct bpf_map *map, const void *key, uint32_t *index, void *bucket,
+		       int *way)
 {
 	__u64 words[SKEP_KEY_WORDS], hash;
 	uint32_t places[2], mask = bpf_map__max_entries(map) - 1;
@@ -230,8 +231,8 @@ static bool table_find(struct bpf_map *map, const void *key, uint32_t *index, vo
 }
 
 /* state and time are in the bucket, at the same place for both tables. */
-static void table_write(struct bpf_map *map, uint32_t index, struct skep_flow_bucket *bucket, int way,
-			const void *key, uint64_t last_seen_ns, uint8_t state)
+static void table_write(struct bpf_map *map, uint32_t index, struct skep_flow_bucket *bucket,
+			int way, const void *key, uint64_t last_seen_ns, uint8_t state)
 {
 	__u64 words[SKEP_KEY_WORDS], value[SKEP_VALUE_WORDS], hash;
 
@@ -282,7 +283,8 @@ void mesh_flow_set(struct mesh *mesh, const char *client, const char *frontend, 
 		.target_port = flow->target_port,
 	};
 	bucket.way[way].source_port = flow->source_port;
-	table_write(mesh->programs->maps.flows, index, &bucket, way, &key, flow->last_seen_ns, flow->state);
+	table_write(mesh->programs->maps.flows, index, &bucket, way, &key, flow->last_seen_ns,
+		    flow->state);
 }
 
 /* The two keys have one layout: see parse.h. */
@@ -334,8 +336,8 @@ void mesh_return_set(struct mesh *mesh, const char *task, const char *client, ui
 		.client_port = value->client_port,
 		.mode = value->mode,
 	};
-	table_write(mesh->programs->maps.returns, index, (struct skep_flow_bucket *)&bucket, way, &key,
-		    value->last_seen_ns, value->state);
+	table_write(mesh->programs->maps.returns, index, (struct skep_flow_bucket *)&bucket, way,
+		    &key, value->last_seen_ns, value->state);
 }
 
 void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol)

@@ -141,7 +141,10 @@ static struct frame ip_frame(const struct recipe *recipe, size_t length)
 	frame_set_u16(&frame, 12, 0x0800);
 	frame.data[IPV4_HDR] = 0x45;
 	frame_set_u16(&frame, IPV4_HDR + 2, (uint16_t)(20 + length));
-	frame_set_u16(&frame, IPV4_HDR + 4, recipe->answer ? 0 : recipe->id ? recipe->id : USUAL_ID);
+	frame_set_u16(&frame, IPV4_HDR + 4,
+		      recipe->answer ? 0
+		      : recipe->id   ? recipe->id
+				     : USUAL_ID);
 	frame_set_u16(&frame, IPV4_HDR + 6, recipe->answer || recipe->dont_fragment ? 0x4000 : 0);
 	frame.data[IPV4_HDR + 8] = recipe->ttl ? recipe->ttl : 64;
 	frame.data[IPV4_HDR + 9] = recipe->protocol;

@@ -37,11 +37,11 @@ struct recipe {
 	uint8_t protocol;
 	uint8_t flags; /* of TCP */
 	uint8_t ttl;
-	bool answer;	       /* as skep itself answers: ID 0, don't fragment */
+	bool answer; /* as skep itself answers: ID 0, don't fragment */
 	bool dont_fragment;
 	uint16_t id;
 	uint8_t icmp_type, icmp_code;
-	uint16_t mtu; /* of ICMP fragmentation needed */
+	uint16_t mtu;	       /* of ICMP fragmentation needed */
 	bool without_checksum; /* UDP */
 };
 

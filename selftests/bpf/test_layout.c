@@ -104,10 +104,10 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 static void nothing_lies_in_a_hole(void **state)
 {
 	static const char *const structs[] = {
-		"skep_config",	   "skep_frontend",    "skep_service",	  "skep_task",
-		"skep_flow_key",   "skep_flow_choice", "skep_flow_way",	  "skep_flow_bucket",
-		"skep_return_key", "skep_return_path", "skep_return_way", "skep_return_bucket",
-		"skep_fragment_key", "skep_fragment", "skep_counter",
+		"skep_config",	     "skep_frontend",	 "skep_service",    "skep_task",
+		"skep_flow_key",     "skep_flow_choice", "skep_flow_way",   "skep_flow_bucket",
+		"skep_return_key",   "skep_return_path", "skep_return_way", "skep_return_bucket",
+		"skep_fragment_key", "skep_fragment",	 "skep_counter",
 	};
 	struct mesh *mesh = *state;
 	const struct btf *btf = bpf_object__btf(mesh->programs->obj);

@@ -36,13 +36,12 @@ static void forwards(struct mesh *mesh, const struct frame *frame, const struct 
 	expect_tunnelled(mesh, &outcome, NODE_2, SKEP_VNI(SKEP_FRAME_FORWARD, 80), expected);
 	framed = xdp_run(mesh, frame);
 	assert_int_equal(framed.result, XDP_TX);
-	whole = xdp_framed(expected,
-			   (struct outer_recipe){.mac_from = WIRE_MAC,
-						 .mac_to = NODE_2_AT_WIRE,
-						 .from = HERE,
-						 .to = NODE_2,
-						 .vni = SKEP_VNI(SKEP_FRAME_FORWARD, 80),
-						 .like = &framed.frame});
+	whole = xdp_framed(expected, (struct outer_recipe){.mac_from = WIRE_MAC,
+							   .mac_to = NODE_2_AT_WIRE,
+							   .from = HERE,
+							   .to = NODE_2,
+							   .vni = SKEP_VNI(SKEP_FRAME_FORWARD, 80),
+							   .like = &framed.frame});
 	expect_frame(&whole, &framed.frame);
 }
 

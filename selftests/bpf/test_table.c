@@ -34,7 +34,8 @@ static const char *client_number(size_t i)
 {
 	static char client[32];
 
-	snprintf(client, sizeof(client), "198.51.%zu.%zu:%zu", i / 250 % 250, i % 250 + 1, 1024 + i % 60000);
+	snprintf(client, sizeof(client), "198.51.%zu.%zu:%zu", i / 250 % 250, i % 250 + 1,
+		 1024 + i % 60000);
 	return client;
 }
 
@@ -131,8 +132,9 @@ static void a_value_that_was_not_written_for_its_key_is_not_believed(void **stat
 				continue;
 			bucket.way[way].value.task = skep_addr_v4(htonl(0x0a000016));
 			changed++;
-			assert_int_equal(bpf_map_update_elem(bpf_map__fd(flows), &index, &bucket, BPF_ANY),
-					 0);
+			assert_int_equal(
+				bpf_map_update_elem(bpf_map__fd(flows), &index, &bucket, BPF_ANY),
+				0);
 		}
 	}
 	assert_int_equal(changed, 1);
@@ -141,8 +143,9 @@ static void a_value_that_was_not_written_for_its_key_is_not_believed(void **stat
 }
 
 /*
- * Two CPUs, a table of very few buckets: each connection of one service is looked up while others of another service are written over the
- * same ways. A torn entry would send it to the other service's task.
+ * Two CPUs, a table of very few buckets: each connection of one service is looked up while others
+ * of another service are written over the same ways. A torn entry would send it to the other
+ * service's task.
  */
 struct churn {
 	struct mesh *mesh;
@@ -174,7 +177,8 @@ static void *churn(void *argument)
 			churn->wrong++;
 			continue;
 		}
-		/* Redirected to a tunnel: the inner destination MAC, 02:42 + address, is the task. */
+		/* Redirected to a tunnel: the inner destination MAC, 02:42 + address, is the task.
+		 */
 		if (run.retval == 7 && memcmp(out + 2, &churn->tasks[0], 4) != 0 &&
 		    memcmp(out + 2, &churn->tasks[1], 4) != 0)
 			churn->wrong++;
@@ -213,7 +217,8 @@ int main(void)
 	struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_half_full_of_connections_loses_none),
 		cmocka_unit_test(a_syn_flood_washes_out_no_established_connection),
-		cmocka_unit_test(a_full_table_still_takes_new_connections_and_counts_what_it_evicts),
+		cmocka_unit_test(
+			a_full_table_still_takes_new_connections_and_counts_what_it_evicts),
 		cmocka_unit_test(connections_that_were_closed_make_room_first),
 		cmocka_unit_test(a_value_that_was_not_written_for_its_key_is_not_believed),
 		cmocka_unit_test(nobody_reads_half_of_one_entry_and_half_of_another),

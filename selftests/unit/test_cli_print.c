@@ -248,10 +248,11 @@ static void lists_of_anything_at_all_are_survived(void **state)
 	" \"model\": {\"nodes\": 3, \"networks\": 2, \"services\": 4, \"tasks\": 9,"               \
 	"             \"version\": \"00ff\", \"age_s\": 3},"                                       \
 	" \"feed\": {\"port\": 2378, \"problem\": null},"                                          \
-	" \"datapath\": {\"interfaces\": ["                                                       \
-	"   {\"name\": \"eth0\", \"datapath\": \"xdp\", \"why\": null},"                            \
-	"   {\"name\": \"eth1\", \"datapath\": \"tc\", \"why\": \"its driver has no native XDP\"}],"  \
-	"   \"xdp\": {\"forwarded\": 7, \"returned\": 8, \"hinted\": 0}, \"mesh\": \"skep0\","        \
+	" \"datapath\": {\"interfaces\": ["                                                        \
+	"   {\"name\": \"eth0\", \"datapath\": \"xdp\", \"why\": null},"                           \
+	"   {\"name\": \"eth1\", \"datapath\": \"tc\", \"why\": \"its driver has no native "       \
+	"XDP\"}],"                                                                                 \
+	"   \"xdp\": {\"forwarded\": 7, \"returned\": 8, \"hinted\": 0}, \"mesh\": \"skep0\","     \
 	"   \"tunnel_port\": 4799, \"underlay\": " underlay ", \"tunnel_mtu\": 1450,"              \
 	"   \"problem\": null, \"memory_bytes\": 20971520,"                                        \
 	"   \"applied\": {\"count\": 12, \"last_ms\": 1.34, \"inserted\": 5, \"replaced\": 0,"     \

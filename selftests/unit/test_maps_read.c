@@ -71,7 +71,7 @@ static void put_service(int names, __u32 id, const char *text)
 static void put_frontend(int services, const char *at, uint16_t port, __u8 protocol, __u32 id)
 {
 	struct skep_frontend key = {addr(at), htons(port), protocol, 0};
-	struct skep_service value = {id, htons(80), 0};
+	struct skep_service value = {.service_id = id, .target_port = htons(80)};
 
 	/* The unspecified address is 16 zero bytes in either family. */
 	if (!strcmp(at, "0.0.0.0"))

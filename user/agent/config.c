@@ -117,8 +117,8 @@ static int set_source(struct agent_config *config, const struct setting *setting
 	return 0;
 }
 
-static int set_datapath(struct agent_config *config, const struct setting *setting, const char *value,
-			struct skep_error *error)
+static int set_datapath(struct agent_config *config, const struct setting *setting,
+			const char *value, struct skep_error *error)
 {
 	static const char *const names[] = {
 		[DATAPATH_AUTO] = "auto",

@@ -37,7 +37,7 @@ static json_t *interface_json(const struct views_status *status, const struct ne
 			return json_pack("{s:s, s:s, s:o}", "name", link->name, "datapath",
 					 status->wires[i].xdp ? "xdp" : "tc", "why",
 					 json_from_text(*status->wires[i].why ? status->wires[i].why
-								      : NULL));
+									      : NULL));
 	return json_pack("{s:s, s:n, s:n}", "name", link->name, "datapath", "why");
 }
 
@@ -69,9 +69,10 @@ static json_t *datapath_json(const struct views_status *status)
 			 "interfaces", interfaces_json(status), "xdp", "forwarded",
 			 (json_int_t)status->xdp[SKEP_XDP_FORWARDED], "returned",
 			 (json_int_t)status->xdp[SKEP_XDP_RETURNED], "hinted",
-			 (json_int_t)status->xdp[SKEP_XDP_HINTED], "mesh", node->mesh_ifindex ? NET_MESH_NAME : NULL,
-			 "tunnel_port", status->tunnel_port, "underlay",
-			 json_from_addr(&node->underlay), "tunnel_mtu",
+			 (json_int_t)status->xdp[SKEP_XDP_HINTED], "mesh",
+			 node->mesh_ifindex ? NET_MESH_NAME : NULL, "tunnel_port",
+			 status->tunnel_port, "underlay", json_from_addr(&node->underlay),
+			 "tunnel_mtu",
 			 node->tunnel_mtu ? json_integer(node->tunnel_mtu) : json_null(), "problem",
 			 json_from_text(status->datapath_problem), "memory_bytes",
 			 (json_int_t)status->memory_bytes, "applied", applied);

@@ -184,7 +184,8 @@ static void print_datapath(const json_t *datapath, FILE *out)
 	fputc('\n', out);
 	json_array_foreach (json_object_get(datapath, "interfaces"), i, interface)
 		print_interface(interface, out);
-	if (row_number(xdp, "forwarded") || row_number(xdp, "returned") || row_number(xdp, "hinted"))
+	if (row_number(xdp, "forwarded") || row_number(xdp, "returned") ||
+	    row_number(xdp, "hinted"))
 		fprintf(out,
 			"%-11s%" PRIu64 " packets sent to other nodes, %" PRIu64
 			" replies sent to clients, %" PRIu64 " handed to tc with their task\n",

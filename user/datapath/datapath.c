@@ -30,12 +30,13 @@ struct datapath {
 	uint64_t seed; /* of the tables of flows: as long as they live */
 	/* Numbers lent: exactly those in service_names and tasks. */
 	struct pool service_ids, task_counters;
-	bool hooks_fresh; /* the programs were loaded, or hooks doubted, since the last hooks_apply() */
+	bool hooks_fresh; /* the programs were loaded, or hooks doubted, since the last
+			     hooks_apply() */
 	bool doubted;	  /* what is said above of the maps is to be read anew */
 };
 
-static void map_init(struct reconcile_map *map, const char *name, const char *flag, int fd, size_t key_size,
-		     size_t value_size)
+static void map_init(struct reconcile_map *map, const char *name, const char *flag, int fd,
+		     size_t key_size, size_t value_size)
 {
 	map->name = name;
 	map->flag = flag;
@@ -46,7 +47,8 @@ static void map_init(struct reconcile_map *map, const char *name, const char *fl
 /* The numbers that entries in the maps have are lent, all others are free. */
 static int claim_numbers(struct datapath *datapath, struct skep_error *error)
 {
-	const struct table *names = &datapath->service_names.actual, *tasks = &datapath->tasks.actual;
+	const struct table *names = &datapath->service_names.actual,
+			   *tasks = &datapath->tasks.actual;
 	int err;
 
 	pool_free(&datapath->service_ids);
@@ -61,7 +63,8 @@ static int claim_numbers(struct datapath *datapath, struct skep_error *error)
 		uint32_t id;
 
 		memcpy(&id, table_key(names, i), sizeof(id));
-		pool_claim(&datapath->service_ids, id); /* out of range: it will differ, and be replaced */
+		pool_claim(&datapath->service_ids,
+			   id); /* out of range: it will differ, and be replaced */
 	}
 	for (size_t i = 0; i < tasks->count; i++)
 		pool_claim(&datapath->task_counters,
@@ -97,7 +100,8 @@ static int read_all(struct datapath *datapath, struct skep_error *error)
 	return err;
 }
 
-int datapath_open(struct datapath **result, const struct datapath_config *config, struct skep_error *error)
+int datapath_open(struct datapath **result, const struct datapath_config *config,
+		  struct skep_error *error)
 {
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 	const struct programs *programs;
@@ -124,8 +128,8 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 	if (!err)
 		err = read_all(datapath, error);
 	datapath->seed = datapath->config.seed;
-	if (!err && !datapath->seed && getrandom(&datapath->seed, sizeof(datapath->seed), 0) !=
-					       sizeof(datapath->seed))
+	if (!err && !datapath->seed &&
+	    getrandom(&datapath->seed, sizeof(datapath->seed), 0) != sizeof(datapath->seed))
 		err = error_errno(error, -errno, "cannot get a random seed");
 	if (err) {
 		datapath_close(datapath);
@@ -203,14 +207,16 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 	return err;
 }
 
-/* A local task whose veth could not be hooked would get packets and lose its replies: it takes nothing new. */
+/* A local task whose veth could not be hooked would get packets and lose its replies: it takes
+ * nothing new. */
 static void distrust_unhooked(struct datapath *datapath, struct desired *desired)
 {
 	for (size_t i = 0; i < desired->tasks.count; i++) {
 		struct skep_task *task = (struct skep_task *)table_value(&desired->tasks, i);
 		struct skep_hook hook;
 
-		if (task->ifindex && bpf_map_lookup_elem(datapath->programs.hooks, &task->ifindex, &hook))
+		if (task->ifindex &&
+		    bpf_map_lookup_elem(datapath->programs.hooks, &task->ifindex, &hook))
 			task->state = SKEP_TASK_DRAINING;
 	}
 }
@@ -259,9 +265,11 @@ static int give_back_task(void *context, const void *key, const void *old_value)
 	return 0;
 }
 
-static int give_back_replaced_task(void *context, const void *key, const void *value, const void *old_value)
+static int give_back_replaced_task(void *context, const void *key, const void *value,
+				   const void *old_value)
 {
-	if (((const struct skep_task *)value)->counter == ((const struct skep_task *)old_value)->counter)
+	if (((const struct skep_task *)value)->counter ==
+	    ((const struct skep_task *)old_value)->counter)
 		return 0;
 	return give_back_task(context, key, old_value);
 }
@@ -277,11 +285,13 @@ static void give_back_numbers(struct datapath *datapath, const struct desired *d
 }
 
 /*
- * The order keeps every reference whole at every moment: hooks before the tasks behind them serve; names, tasks and nodes before the rings and
- * services that lead to them; and the other way round for what goes.
+ * The order keeps every reference whole at every moment: hooks before the tasks behind them serve;
+ * names, tasks and nodes before the rings and services that lead to them; and the other way round
+ * for what goes.
  */
-int datapath_apply(struct datapath *datapath, const struct model *model, const struct datapath_node *node,
-		   struct datapath_changes *changes, struct skep_error *error)
+int datapath_apply(struct datapath *datapath, const struct model *model,
+		   const struct datapath_node *node, struct datapath_changes *changes,
+		   struct skep_error *error)
 {
 	struct hooks_changes hooked = {};
 	bool fresh;
@@ -300,8 +310,8 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 		return err;
 
 	fresh = datapath->hooks_fresh || node->links_changed;
-	err = hooks_apply(datapath->programs.hooks, &datapath->programs.fds, desired.hooks, desired.n_hooks,
-			  fresh, &hooked, &own);
+	err = hooks_apply(datapath->programs.hooks, &datapath->programs.fds, desired.hooks,
+			  desired.n_hooks, fresh, &hooked, &own);
 	datapath->hooks_fresh = err != 0;
 	keep_first(&first, err, error, &own);
 	changes->attached = hooked.attached;
@@ -315,11 +325,13 @@ int datapath_apply(struct datapath *datapath, const struct model *model, const s
 	STEP(reconcile_write(&datapath->service_names, &desired.service_names, changes, &own));
 	STEP(reconcile_write(&datapath->nodes, &desired.nodes, changes, &own));
 	STEP(reconcile_write(&datapath->tasks, &desired.tasks, changes, &own));
-	STEP(rings_write(datapath->programs.rings, &datapath->rings, &desired.rings, changes, &own));
+	STEP(rings_write(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
+			 &own));
 	STEP(reconcile_write(&datapath->services, &desired.services, changes, &own));
 
 	STEP(reconcile_delete(&datapath->services, &desired.services, changes, &own));
-	STEP(rings_delete(datapath->programs.rings, &datapath->rings, &desired.rings, changes, &own));
+	STEP(rings_delete(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
+			  &own));
 	STEP(reconcile_delete(&datapath->tasks, &desired.tasks, changes, &own));
 	STEP(reconcile_delete(&datapath->nodes, &desired.nodes, changes, &own));
 	STEP(reconcile_delete(&datapath->service_names, &desired.service_names, changes, &own));
@@ -367,7 +379,8 @@ static void verifier_line(void *context, const char *line)
 	verifier->report(verifier->context, line);
 }
 
-static void verifier_say(struct verifier *verifier, const char *what, const void *key, const void *value)
+static void verifier_say(struct verifier *verifier, const char *what, const void *key,
+			 const void *value)
 {
 	struct describe_text text;
 	char line[sizeof(text.text) + 64];
@@ -399,11 +412,12 @@ static int verify_delete(void *context, const void *key, const void *old_value)
 
 static int verify_table(struct verifier *verifier, const struct reconcile_map *map,
 			const struct table *desired,
-			void (*describe)(const struct table *names, const void *key, const void *value,
-					 struct describe_text *text),
+			void (*describe)(const struct table *names, const void *key,
+					 const void *value, struct describe_text *text),
 			struct skep_error *error)
 {
-	const struct table_difference difference = {verify_insert, verify_replace, verify_delete, verifier};
+	const struct table_difference difference = {verify_insert, verify_replace, verify_delete,
+						    verifier};
 	struct reconcile_map now = *map;
 	int err;
 
@@ -427,17 +441,20 @@ static void verify_ring(void *context, const struct ring *actual, const struct r
 
 	describe_service(verifier->names, id, &text);
 	if (!actual)
-		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text, desired->length);
+		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text,
+			 desired->length);
 	else if (!desired)
-		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text, actual->length);
+		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text,
+			 actual->length);
 	else
-		snprintf(line, sizeof(line), "rings: wrong for %s: has %u tasks, should be %u others",
-			 text.text, actual->length, desired->length);
+		snprintf(line, sizeof(line),
+			 "rings: wrong for %s: has %u tasks, should be %u others", text.text,
+			 actual->length, desired->length);
 	verifier_line(verifier, line);
 }
 
-static int verify_maps(struct datapath *datapath, struct verifier *verifier, const struct desired *desired,
-		       struct skep_error *error)
+static int verify_maps(struct datapath *datapath, struct verifier *verifier,
+		       const struct desired *desired, struct skep_error *error)
 {
 	struct ring_set rings = {};
 	struct skep_config config;
@@ -448,13 +465,17 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier, con
 		return error_errno(error, err, "cannot read map config");
 	if (memcmp(&config, &desired->config, sizeof(config)) != 0)
 		verifier_line(verifier, "config: wrong (underlay address, skep0 or MTU)");
-	err = verify_table(verifier, &datapath->service_names, &desired->service_names, describe_name, error);
+	err = verify_table(verifier, &datapath->service_names, &desired->service_names,
+			   describe_name, error);
 	if (!err)
-		err = verify_table(verifier, &datapath->services, &desired->services, describe_frontend, error);
+		err = verify_table(verifier, &datapath->services, &desired->services,
+				   describe_frontend, error);
 	if (!err)
-		err = verify_table(verifier, &datapath->tasks, &desired->tasks, describe_task, error);
+		err = verify_table(verifier, &datapath->tasks, &desired->tasks, describe_task,
+				   error);
 	if (!err)
-		err = verify_table(verifier, &datapath->nodes, &desired->nodes, describe_node, error);
+		err = verify_table(verifier, &datapath->nodes, &desired->nodes, describe_node,
+				   error);
 	if (!err)
 		err = rings_read(datapath->programs.rings, &rings, error);
 	if (!err)
@@ -463,9 +484,10 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier, con
 	return err;
 }
 
-int datapath_verify(struct datapath *datapath, const struct model *model, const struct datapath_node *node,
-		    void (*report)(void *context, const char *line), void *context, size_t *differences,
-		    struct skep_error *error)
+int datapath_verify(struct datapath *datapath, const struct model *model,
+		    const struct datapath_node *node,
+		    void (*report)(void *context, const char *line), void *context,
+		    size_t *differences, struct skep_error *error)
 {
 	struct verifier verifier = {.report = report, .context = context};
 	struct desired desired;

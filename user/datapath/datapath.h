@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The data path as the agent holds it: BPF programs loaded, maps pinned, hooks attached, and all of it brought to what the model and this
- * node's own state ask for. Nothing here is lost when the agent goes: pins and filters stay, and the next agent adopts them.
+ * The data path as the agent holds it: BPF programs loaded, maps pinned, hooks attached, and all of
+ * it brought to what the model and this node's own state ask for. Nothing here is lost when the
+ * agent goes: pins and filters stay, and the next agent adopts them.
  */
 #ifndef SKEP_DATAPATH_DATAPATH_H
 #define SKEP_DATAPATH_DATAPATH_H
@@ -17,7 +18,7 @@
 
 struct net_state;
 
-enum datapath_mode { /* --datapath */
+enum datapath_mode {   /* --datapath */
 	DATAPATH_AUTO, /* XDP where it can be */
 	DATAPATH_XDP,  /* it must be */
 	DATAPATH_TC,   /* nowhere */
@@ -41,21 +42,24 @@ struct datapath_local_task {
 };
 
 struct datapath_node {
-	struct skep_addr underlay;	   /* zero: not known yet, then no tunnel */
-	const struct skep_addr *addresses; /* that services answer on: local ones and --vip; sorted */
+	struct skep_addr underlay; /* zero: not known yet, then no tunnel */
+	const struct skep_addr
+		*addresses; /* that services answer on: local ones and --vip; sorted */
 	size_t n_addresses;
 	const struct datapath_local_task *tasks; /* sorted by task_id */
 	size_t n_tasks;
 	const int *wires; /* interfaces that clients come in by, sorted */
 	size_t n_wires;
-	const struct net_state *net; /* what the interfaces are, for XDP; NULL: not known, so tc alone */
+	const struct net_state
+		*net;	  /* what the interfaces are, for XDP; NULL: not known, so tc alone */
 	int mesh_ifindex; /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
 	uint32_t tunnel_mtu; /* of inner IP packets */
-	bool links_changed;  /* some link came, went or changed since the last apply: look what is really hooked */
+	bool links_changed;  /* some link came, went or changed since the last apply: look what is
+				really hooked */
 };
 
-struct datapath_changes { /* of one apply or verify */
+struct datapath_changes {		    /* of one apply or verify */
 	size_t inserted, replaced, deleted; /* map entries */
 	size_t attached, detached;	    /* programs */
 };
@@ -70,39 +74,45 @@ struct datapath_wire {
 struct datapath;
 
 /*
- * Opens pins or makes them, loads this build's programs on them, and takes over hooks that an earlier agent left (each filter is replaced in
- * place; not one packet goes without). Refuses pins of another layout.
+ * Opens pins or makes them, loads this build's programs on them, and takes over hooks that an
+ * earlier agent left (each filter is replaced in place; not one packet goes without). Refuses pins
+ * of another layout.
  */
-int datapath_open(struct datapath **datapath, const struct datapath_config *config, struct skep_error *error);
+int datapath_open(struct datapath **datapath, const struct datapath_config *config,
+		  struct skep_error *error);
 
 /* Lets go; pins, programs and hooks stay in force. */
 void datapath_close(struct datapath *datapath);
 
 /*
- * Brings maps and hooks to what model and node ask for. Of a failure everything that can be done is done, and the first error is told;
- * calling again is always right.
+ * Brings maps and hooks to what model and node ask for. Of a failure everything that can be done is
+ * done, and the first error is told; calling again is always right.
  */
-int datapath_apply(struct datapath *datapath, const struct model *model, const struct datapath_node *node,
-		   struct datapath_changes *changes, struct skep_error *error);
+int datapath_apply(struct datapath *datapath, const struct model *model,
+		   const struct datapath_node *node, struct datapath_changes *changes,
+		   struct skep_error *error);
 
 /* The wires of the last datapath_apply(). Valid until the next. */
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n);
 
 /*
- * Compares the pinned maps and hooks themselves with what model and node ask for; changes nothing. One line for each difference goes to
- * report(). *differences counts them.
+ * Compares the pinned maps and hooks themselves with what model and node ask for; changes nothing.
+ * One line for each difference goes to report(). *differences counts them.
  */
-int datapath_verify(struct datapath *datapath, const struct model *model, const struct datapath_node *node,
-		    void (*report)(void *context, const char *line), void *context, size_t *differences,
-		    struct skep_error *error);
+int datapath_verify(struct datapath *datapath, const struct model *model,
+		    const struct datapath_node *node,
+		    void (*report)(void *context, const char *line), void *context,
+		    size_t *differences, struct skep_error *error);
 
 /*
- * Forgets what is believed of the pinned maps and hooks and reads them anew, so that the next datapath_apply() compares with what is really there
- * and mends whatever somebody else changed. Changes nothing itself.
+ * Forgets what is believed of the pinned maps and hooks and reads them anew, so that the next
+ * datapath_apply() compares with what is really there and mends whatever somebody else changed.
+ * Changes nothing itself.
  */
 int datapath_resync(struct datapath *datapath, struct skep_error *error);
 
-/* Removes everything that skep made: VIPs, hooks, clsact where ours, skep0, rule and routes, pins. Works without an agent. */
+/* Removes everything that skep made: VIPs, hooks, clsact where ours, skep0, rule and routes, pins.
+ * Works without an agent. */
 int datapath_unload(const char *bpffs, struct skep_error *error);
 
 #endif

@@ -13,21 +13,22 @@ void describe_service(const struct table *names, uint32_t service_id, struct des
 	const struct skep_service_name *name = table_find(names, &service_id);
 
 	if (name)
-		snprintf(text->text, sizeof(text->text), "service %.*s (id %u)", SKEP_NAME_SIZE, name->name,
-			 service_id);
+		snprintf(text->text, sizeof(text->text), "service %.*s (id %u)", SKEP_NAME_SIZE,
+			 name->name, service_id);
 	else
 		snprintf(text->text, sizeof(text->text), "service id %u", service_id);
 }
 
-void describe_name(const struct table *names, const void *key, const void *value, struct describe_text *text)
+void describe_name(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text)
 {
 	const struct skep_service_name *name = value;
 	uint32_t service_id;
 
 	(void)names;
 	memcpy(&service_id, key, sizeof(service_id));
-	snprintf(text->text, sizeof(text->text), "id %u is %.*s (%.*s)", service_id, SKEP_NAME_SIZE, name->name,
-		 SKEP_ID_SIZE, name->id);
+	snprintf(text->text, sizeof(text->text), "id %u is %.*s (%.*s)", service_id, SKEP_NAME_SIZE,
+		 name->name, SKEP_ID_SIZE, name->id);
 }
 
 void describe_frontend(const struct table *names, const void *key, const void *value,
@@ -41,10 +42,12 @@ void describe_frontend(const struct table *names, const void *key, const void *v
 	describe_service(names, service->service_id, &whose);
 	snprintf(text->text, sizeof(text->text), "%s:%u/%s to %.100s, port %u",
 		 addr_text(&frontend->addr, addr), ntohs(frontend->port),
-		 frontend->protocol == IPPROTO_TCP ? "tcp" : "udp", whose.text, ntohs(service->target_port));
+		 frontend->protocol == IPPROTO_TCP ? "tcp" : "udp", whose.text,
+		 ntohs(service->target_port));
 }
 
-void describe_task(const struct table *names, const void *key, const void *value, struct describe_text *text)
+void describe_task(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text)
 {
 	const struct skep_task *task = value;
 	struct describe_text whose;
@@ -56,7 +59,8 @@ void describe_task(const struct table *names, const void *key, const void *value
 		 task->state == SKEP_TASK_SERVING ? "serving" : "draining");
 }
 
-void describe_node(const struct table *names, const void *key, const void *value, struct describe_text *text)
+void describe_node(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text)
 {
 	const struct skep_node *node = value;
 	char addr[ADDR_TEXT_SIZE];

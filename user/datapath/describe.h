@@ -12,10 +12,13 @@ struct describe_text {
 };
 
 void describe_service(const struct table *names, uint32_t service_id, struct describe_text *text);
-void describe_name(const struct table *names, const void *key, const void *value, struct describe_text *text);
+void describe_name(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text);
 void describe_frontend(const struct table *names, const void *key, const void *value,
 		       struct describe_text *text);
-void describe_task(const struct table *names, const void *key, const void *value, struct describe_text *text);
-void describe_node(const struct table *names, const void *key, const void *value, struct describe_text *text);
+void describe_task(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text);
+void describe_node(const struct table *names, const void *key, const void *value,
+		   struct describe_text *text);
 
 #endif

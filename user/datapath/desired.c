@@ -25,8 +25,8 @@ struct known_id {
 
 static int compare_known(const void *a, const void *b)
 {
-	return memcmp(((const struct known_id *)a)->name->id, ((const struct known_id *)b)->name->id,
-		      SKEP_ID_SIZE);
+	return memcmp(((const struct known_id *)a)->name->id,
+		      ((const struct known_id *)b)->name->id, SKEP_ID_SIZE);
 }
 
 static struct known_id *known_ids(const struct table *names)
@@ -59,13 +59,15 @@ static int build_services(struct builder *builder)
 
 		/* Swarm's ids have 25 characters; longer ones can only come from a file. */
 		if (strlen(service->id) >= sizeof(name.id)) {
-			err = error_set(builder->error, -EINVAL, "service id %s: longer than %zu characters",
-					service->id, sizeof(name.id) - 1);
+			err = error_set(builder->error, -EINVAL,
+					"service id %s: longer than %zu characters", service->id,
+					sizeof(name.id) - 1);
 			break;
 		}
 		memcpy(name.id, service->id, strlen(service->id));
 		snprintf(name.name, sizeof(name.name), "%.*s", SKEP_NAME_SIZE - 1, service->name);
-		found = names->count ? bsearch(&wanted, known, names->count, sizeof(*known), compare_known)
+		found = names->count ? bsearch(&wanted, known, names->count, sizeof(*known),
+					       compare_known)
 				     : NULL;
 		/* Not one that nobody lends: the map may hold anything, and what follows counts on
 		 * it. */
@@ -140,7 +142,8 @@ static int local_ifindex(const struct datapath_node *node, const char *task_id)
 
 /* What the data path is told of a task, but for its counter; 0: nothing, the task takes and keeps
  * no traffic. */
-static int task_value(const struct builder *builder, const struct model_task *task, struct skep_task *value)
+static int task_value(const struct builder *builder, const struct model_task *task,
+		      struct skep_task *value)
 {
 	enum model_service_level level = model_task_level(task);
 	const struct datapath_node *node = builder->node;
@@ -161,8 +164,8 @@ static int task_value(const struct builder *builder, const struct model_task *ta
 }
 
 /* known: what the map says of the address now; NULL: nothing. */
-static int task_counter(const struct builder *builder, const struct skep_task *known, uint32_t service_id,
-			uint32_t *counter)
+static int task_counter(const struct builder *builder, const struct skep_task *known,
+			uint32_t service_id, uint32_t *counter)
 {
 	const struct desired_numbers *numbers = builder->numbers;
 	bool used_before;
@@ -198,9 +201,11 @@ static int number_tasks(const struct builder *builder, struct table *tasks)
 		int order = -1;
 
 		while (at < known->count &&
-		       (order = memcmp(table_key(known, at), table_key(tasks, i), tasks->key_size)) < 0)
+		       (order = memcmp(table_key(known, at), table_key(tasks, i),
+				       tasks->key_size)) < 0)
 			at++;
-		err = task_counter(builder, at < known->count && order == 0 ? table_value(known, at) : NULL,
+		err = task_counter(builder,
+				   at < known->count && order == 0 ? table_value(known, at) : NULL,
 				   value->service_id, &value->counter);
 	}
 	return err;
@@ -265,7 +270,8 @@ static int compare_addr(const void *a, const void *b)
 }
 
 /* Of a task that new connections may be given to: its address for that. NULL: it is none. */
-static const struct skep_addr *ring_address(const struct builder *builder, const struct model_task *task)
+static const struct skep_addr *ring_address(const struct builder *builder,
+					    const struct model_task *task)
 {
 	struct skep_task value;
 
@@ -285,7 +291,8 @@ static int build_rings(struct builder *builder)
 	const struct model *model = builder->model;
 	uint32_t ids = builder->numbers->service_ids->size;
 	struct skep_addr *addrs = calloc(model->n_tasks + 1, sizeof(*addrs));
-	uint32_t *ends = calloc(ids + 1, sizeof(*ends)); /* of each id's addresses, once they are there */
+	uint32_t *ends =
+		calloc(ids + 1, sizeof(*ends)); /* of each id's addresses, once they are there */
 	uint32_t start = 0;
 	int err = addrs && ends ? 0 : -ENOMEM;
 
@@ -302,8 +309,8 @@ static int build_rings(struct builder *builder)
 		const struct skep_addr *addr = ring_address(builder, &model->tasks[i]);
 
 		if (addr)
-			addrs[ends[builder->service_ids[model->tasks[i].service - model->services]]++] =
-				*addr;
+			addrs[ends[builder->service_ids[model->tasks[i].service -
+							model->services]]++] = *addr;
 	}
 	start = 0;
 	for (uint32_t id = 0; id < ids && !err; id++) {
@@ -342,7 +349,8 @@ static int build_nodes(struct builder *builder)
 
 static int compare_hook(const void *a, const void *b)
 {
-	int x = ((const struct hooks_hook *)a)->ifindex, y = ((const struct hooks_hook *)b)->ifindex;
+	int x = ((const struct hooks_hook *)a)->ifindex,
+	    y = ((const struct hooks_hook *)b)->ifindex;
 
 	return x < y ? -1 : x > y;
 }
@@ -362,7 +370,8 @@ static int build_hooks(struct builder *builder)
 		desired->hooks[n++] = (struct hooks_hook){node->wires[i], SKEP_HOOK_WIRE};
 	for (size_t i = 0; i < node->n_tasks; i++)
 		if (node->tasks[i].ifindex)
-			desired->hooks[n++] = (struct hooks_hook){node->tasks[i].ifindex, SKEP_HOOK_TASK};
+			desired->hooks[n++] =
+				(struct hooks_hook){node->tasks[i].ifindex, SKEP_HOOK_TASK};
 	qsort(desired->hooks, n, sizeof(*desired->hooks), compare_hook);
 	/* An interface has one role: the first that it was named for. */
 	for (size_t i = 0; i < n; i++)
@@ -372,8 +381,9 @@ static int build_hooks(struct builder *builder)
 	return 0;
 }
 
-int desired_build(struct desired *desired, const struct model *model, const struct datapath_node *node,
-		  const struct desired_numbers *numbers, struct skep_error *error)
+int desired_build(struct desired *desired, const struct model *model,
+		  const struct datapath_node *node, const struct desired_numbers *numbers,
+		  struct skep_error *error)
 {
 	struct builder builder = {desired, model, node, numbers, NULL, error};
 	int err;

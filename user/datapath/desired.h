@@ -25,8 +25,9 @@ struct desired {
 };
 
 /*
- * Numbers are kept from what the maps hold (names, tasks: struct table, sorted) and otherwise lent from the pools. Numbers lent here that had another
- * owner before are handed to clear_service() and clear_task(), so that their counters start at zero.
+ * Numbers are kept from what the maps hold (names, tasks: struct table, sorted) and otherwise lent
+ * from the pools. Numbers lent here that had another owner before are handed to clear_service() and
+ * clear_task(), so that their counters start at zero.
  */
 struct desired_numbers {
 	const struct table *names;
@@ -38,8 +39,9 @@ struct desired_numbers {
 	void *context;
 };
 
-int desired_build(struct desired *desired, const struct model *model, const struct datapath_node *node,
-		  const struct desired_numbers *numbers, struct skep_error *error);
+int desired_build(struct desired *desired, const struct model *model,
+		  const struct datapath_node *node, const struct desired_numbers *numbers,
+		  struct skep_error *error);
 void desired_free(struct desired *desired);
 
 #endif

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { POOL_NEVER_USED, POOL_LENT, POOL_USED_BEFORE };
+enum {
+	POOL_NEVER_USED,
+	POOL_LENT,
+	POOL_USED_BEFORE
+};
 
 int pool_init(struct pool *pool, uint32_t first, uint32_t size)
 {

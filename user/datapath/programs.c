@@ -18,9 +18,22 @@
 #include "tc.skel.h"
 
 const char *const programs_pins[] = {
-	"config", "services", "service_names", "rings",	       "tasks",	    "nodes", "flows",
-	"returns", "fragments", "hooks",    "service_counters", "task_counters", "verdicts", "wires",
-	"xdp_counters", NULL,
+	"config",
+	"services",
+	"service_names",
+	"rings",
+	"tasks",
+	"nodes",
+	"flows",
+	"returns",
+	"fragments",
+	"hooks",
+	"service_counters",
+	"task_counters",
+	"verdicts",
+	"wires",
+	"xdp_counters",
+	NULL,
 };
 
 static char libbpf_said[256];
@@ -63,12 +76,14 @@ static int pin_directory(const char *bpffs, struct skep_error *error)
 		return error_set(error, -ENAMETOOLONG, "--bpffs %s: path too long", bpffs);
 	slash = strrchr(parent, '/');
 	if (!slash || slash == parent)
-		return error_set(error, -EINVAL, "--bpffs %s: not a directory below a bpf file system", bpffs);
+		return error_set(error, -EINVAL,
+				 "--bpffs %s: not a directory below a bpf file system", bpffs);
 	*slash = '\0';
 	if (statfs(parent, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return error_set(error, -ENOENT,
-				 "no bpf file system at %s: run `mount -t bpf bpf %s`, or give --bpffs", parent,
-				 parent);
+		return error_set(
+			error, -ENOENT,
+			"no bpf file system at %s: run `mount -t bpf bpf %s`, or give --bpffs",
+			parent, parent);
 	err = mkdir(bpffs, 0700) && errno != EEXIST ? -errno : 0;
 	return err ? error_errno(error, err, "cannot make %s", bpffs) : 0;
 }
@@ -91,17 +106,20 @@ static int adopt_pin(struct bpf_map *map, const char *path, bool *adopted, struc
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map))
 		return error_set(error, -EEXIST,
-				 "%s is of another version of skep (key %u, value %u bytes; this one has %u and %u): "
+				 "%s is of another version of skep (key %u, value %u bytes; this "
+				 "one has %u and %u): "
 				 "run that version's `skep unload` first",
 				 path, info.key_size, info.value_size, bpf_map__key_size(map),
 				 bpf_map__value_size(map));
 	*adopted = true;
 	if (info.max_entries == bpf_map__max_entries(map))
 		return 0;
-	log_warning("map %s keeps its size of %u entries, not %u as asked: that takes `skep unload` and a new start",
+	log_warning("map %s keeps its size of %u entries, not %u as asked: that takes `skep "
+		    "unload` and a new start",
 		    bpf_map__name(map), info.max_entries, bpf_map__max_entries(map));
 	err = bpf_map__set_max_entries(map, info.max_entries);
-	return err ? error_errno(error, err, "cannot set the size of map %s", bpf_map__name(map)) : 0;
+	return err ? error_errno(error, err, "cannot set the size of map %s", bpf_map__name(map))
+		   : 0;
 }
 
 /* Buckets for so many flows: a power of two, as the programs take a hash modulo it. */
@@ -140,7 +158,8 @@ static int set_sizes(struct tc_bpf *object, const struct datapath_config *config
 	return err;
 }
 
-static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted, struct skep_error *error)
+static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted,
+		    struct skep_error *error)
 {
 	char path[PATH_MAX];
 
@@ -170,7 +189,8 @@ static int set_buckets(struct tc_bpf *object, struct skep_error *error)
 
 	if (flows != returns || flows & (flows - 1))
 		return error_set(error, -EINVAL,
-				 "the pinned tables of flows and returns have %u and %u buckets: run `skep unload` first",
+				 "the pinned tables of flows and returns have %u and %u buckets: "
+				 "run `skep unload` first",
 				 flows, returns);
 	object->rodata->bucket_mask = flows - 1;
 	return 0;
@@ -200,13 +220,16 @@ int programs_check_namespace(const char *bpffs, uint64_t *netns, struct skep_err
 		return error_errno(error, err, "cannot read the pinned map %s", path);
 	if (config.netns && config.netns != *netns)
 		return error_set(error, -EXDEV,
-				 "%s is the mesh of another network namespace (inode %llu, this one is %llu): run "
+				 "%s is the mesh of another network namespace (inode %llu, this "
+				 "one is %llu): run "
 				 "this there, or give another --bpffs",
-				 bpffs, (unsigned long long)config.netns, (unsigned long long)*netns);
+				 bpffs, (unsigned long long)config.netns,
+				 (unsigned long long)*netns);
 	return 0;
 }
 
-int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error)
+int programs_load(struct programs *programs, const struct datapath_config *config,
+		  struct skep_error *error)
 {
 	struct tc_bpf *object;
 	int err;
@@ -236,7 +259,8 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	err = tc_bpf__load(object);
 	if (err) {
 		error_errno(error, err,
-			    "cannot load the BPF programs (kernel 5.15 or later, root needed): %s", libbpf_said);
+			    "cannot load the BPF programs (kernel 5.15 or later, root needed): %s",
+			    libbpf_said);
 		goto cleanup;
 	}
 	programs->fds = (struct hooks_programs){

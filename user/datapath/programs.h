@@ -14,21 +14,25 @@ struct programs {
 	const struct bpf_object *maps; /* object's: whoever loads others on the same maps */
 	struct hooks_programs fds;
 	/* Maps, by file descriptor; owned by object. */
-	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters, hooks, wires;
-	uint32_t max_services, max_tasks; /* as the maps are, which a running mesh had before this agent */
-	uint64_t netns;			  /* for struct skep_config */
-	bool adopted;			  /* pins were there */
+	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters,
+		hooks, wires;
+	uint32_t max_services,
+		max_tasks; /* as the maps are, which a running mesh had before this agent */
+	uint64_t netns;	   /* for struct skep_config */
+	bool adopted;	   /* pins were there */
 };
 
 /*
- * Loads and pins. Sizes of maps that are pinned already stay as they are (a warning is logged if config wants others). -EEXIST: pins of another layout.
+ * Loads and pins. Sizes of maps that are pinned already stay as they are (a warning is logged if
+ * config wants others). -EEXIST: pins of another layout.
  */
-int programs_load(struct programs *programs, const struct datapath_config *config, struct skep_error *error);
+int programs_load(struct programs *programs, const struct datapath_config *config,
+		  struct skep_error *error);
 void programs_close(struct programs *programs);
 
 /*
- * -EXDEV if the pins under bpffs belong to another network namespace than this process's: hooks are known by ifindex, and would be somebody else's. 0 if there are no
- * pins. *netns: this process's.
+ * -EXDEV if the pins under bpffs belong to another network namespace than this process's: hooks are
+ * known by ifindex, and would be somebody else's. 0 if there are no pins. *netns: this process's.
  */
 int programs_check_namespace(const char *bpffs, uint64_t *netns, struct skep_error *error);
 

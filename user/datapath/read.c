@@ -491,7 +491,8 @@ int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT], struc
 	return err;
 }
 
-int maps_xdp_counters(const char *bpffs, uint64_t packets[SKEP_XDP_WAY_COUNT], struct skep_error *error)
+int maps_xdp_counters(const char *bpffs, uint64_t packets[SKEP_XDP_WAY_COUNT],
+		      struct skep_error *error)
 {
 	__u64 sums[SKEP_XDP_WAY_COUNT] = {0};
 	int err = percpu_sum(bpffs, "xdp_counters", 0, SKEP_XDP_WAY_COUNT, sums, error);

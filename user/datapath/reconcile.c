@@ -32,7 +32,8 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 		}
 		from = &token;
 		for (__u32 i = 0; i < count && !err; i++)
-			err = table_add(table, keys + i * table->key_size, values + i * table->value_size);
+			err = table_add(table, keys + i * table->key_size,
+					values + i * table->value_size);
 	}
 	table_sort(table);
 	free(keys);
@@ -55,9 +56,10 @@ static int batch_fail(const struct batch *batch, int err)
 	const struct reconcile_map *map = batch->map;
 
 	if (err == -E2BIG && map->flag)
-		return error_set(batch->error, err,
-				 "map %s is full; run `skep unload` and start the agent with a larger --%s",
-				 map->name, map->flag);
+		return error_set(
+			batch->error, err,
+			"map %s is full; run `skep unload` and start the agent with a larger --%s",
+			map->name, map->flag);
 	return error_errno(batch->error, err, "cannot %s map %s",
 			   batch->delete ? "delete entries of" : "write", map->name);
 }
@@ -75,12 +77,13 @@ static int batch_flush(struct batch *batch)
 	keys = malloc(count * rows->key_size);
 	if (!batch->delete)
 		values = malloc(count * rows->value_size);
-	if (!keys || (!batch->delete && !values))
+	if (!keys || (!batch->delete &&!values))
 		err = -ENOMEM;
 	for (size_t i = 0; i < rows->count && !err; i++) {
 		memcpy(keys + i * rows->key_size, table_key(rows, i), rows->key_size);
 		if (values)
-			memcpy(values + i * rows->value_size, table_value(rows, i), rows->value_size);
+			memcpy(values + i * rows->value_size, table_value(rows, i),
+			       rows->value_size);
 	}
 	if (!err && batch->delete) {
 		err = bpf_map_delete_batch(batch->map->fd, keys, &count, NULL);
@@ -156,14 +159,14 @@ static int reconcile(struct reconcile_map *map, const struct table *desired, int
 	return err;
 }
 
-int reconcile_write(struct reconcile_map *map, const struct table *desired, struct datapath_changes *changes,
-		    struct skep_error *error)
+int reconcile_write(struct reconcile_map *map, const struct table *desired,
+		    struct datapath_changes *changes, struct skep_error *error)
 {
 	return reconcile(map, desired, 0, changes, error);
 }
 
-int reconcile_delete(struct reconcile_map *map, const struct table *desired, struct datapath_changes *changes,
-		     struct skep_error *error)
+int reconcile_delete(struct reconcile_map *map, const struct table *desired,
+		     struct datapath_changes *changes, struct skep_error *error)
 {
 	return reconcile(map, desired, 1, changes, error);
 }

@@ -20,7 +20,8 @@ void ring_set_free(struct ring_set *set)
 	*set = (struct ring_set){};
 }
 
-int ring_set_add(struct ring_set *set, uint32_t service_id, const struct skep_addr *tasks, uint32_t length)
+int ring_set_add(struct ring_set *set, uint32_t service_id, const struct skep_addr *tasks,
+		 uint32_t length)
 {
 	if (set->n_rings == set->rings_capacity) {
 		size_t capacity = set->rings_capacity ? set->rings_capacity * 2 : 64;
@@ -121,7 +122,8 @@ int rings_read(int rings, struct ring_set *set, struct skep_error *error)
 }
 
 void rings_compare(const struct ring_set *actual, const struct ring_set *desired,
-		   void (*differs)(void *context, const struct ring *actual, const struct ring *desired),
+		   void (*differs)(void *context, const struct ring *actual,
+				   const struct ring *desired),
 		   void *context)
 {
 	size_t a = 0, d = 0;
@@ -165,12 +167,15 @@ static void fail(struct writer *writer, int err, const char *what, uint32_t serv
 	writer->err = err;
 	if (err == -E2BIG)
 		error_set(writer->error, err,
-			  "map rings is full; run `skep unload` and start the agent with a larger --max-services");
+			  "map rings is full; run `skep unload` and start the agent with a larger "
+			  "--max-services");
 	else
-		error_errno(writer->error, err, "cannot %s the ring of service id %u", what, service_id);
+		error_errno(writer->error, err, "cannot %s the ring of service id %u", what,
+			    service_id);
 }
 
-/* One system call for many: the kernel waits only once until no program uses an old ring any more. */
+/* One system call for many: the kernel waits only once until no program uses an old ring any more.
+ */
 static void flush(struct writer *writer)
 {
 	__u32 count = writer->n;
@@ -182,7 +187,8 @@ static void flush(struct writer *writer)
 	if (err == -EINVAL || err == -524 /* ENOTSUPP: no batches for maps in maps before 5.18 */) {
 		err = 0;
 		for (__u32 i = 0; i < writer->n && !err; i++)
-			err = bpf_map_update_elem(writer->rings, &writer->ids[i], &writer->fds[i], BPF_ANY);
+			err = bpf_map_update_elem(writer->rings, &writer->ids[i], &writer->fds[i],
+						  BPF_ANY);
 	}
 	if (err)
 		fail(writer, err, "write", writer->ids[0]);
@@ -213,8 +219,8 @@ static int ring_make(struct writer *writer, const struct ring *ring, bool replac
 	int fd, err;
 	__u32 index = 0;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(index), sizeof(header), ring->length + 1,
-			    &options);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(index), sizeof(header),
+			    ring->length + 1, &options);
 	if (fd < 0)
 		return fd;
 	if (replaces)
@@ -267,7 +273,8 @@ static void on_delete(void *context, const struct ring *actual, const struct rin
 int rings_write(int rings, const struct ring_set *actual, const struct ring_set *desired,
 		struct datapath_changes *changes, struct skep_error *error)
 {
-	struct writer writer = {.rings = rings, .desired = desired, .changes = changes, .error = error};
+	struct writer writer = {
+		.rings = rings, .desired = desired, .changes = changes, .error = error};
 
 	rings_compare(actual, desired, on_write, &writer);
 	flush(&writer);
@@ -277,7 +284,8 @@ int rings_write(int rings, const struct ring_set *actual, const struct ring_set 
 int rings_delete(int rings, const struct ring_set *actual, const struct ring_set *desired,
 		 struct datapath_changes *changes, struct skep_error *error)
 {
-	struct writer writer = {.rings = rings, .desired = desired, .changes = changes, .error = error};
+	struct writer writer = {
+		.rings = rings, .desired = desired, .changes = changes, .error = error};
 
 	rings_compare(actual, desired, on_delete, &writer);
 	return writer.err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rings: which tasks each service's new flows go to. A ring is written as a new inner map that takes the old one's place, so that a packet sees
- * the old ring or the new one, never a mixture.
+ * The rings: which tasks each service's new flows go to. A ring is written as a new inner map that
+ * takes the old one's place, so that a packet sees the old ring or the new one, never a mixture.
  */
 #ifndef SKEP_DATAPATH_RINGS_H
 #define SKEP_DATAPATH_RINGS_H
@@ -29,7 +29,8 @@ struct ring_set { /* rings sorted by service id */
 void ring_set_free(struct ring_set *set); /* empty and usable again after */
 
 /* Adds a ring of these tasks, in this order. Service ids must come in ascending order. -ENOMEM. */
-int ring_set_add(struct ring_set *set, uint32_t service_id, const struct skep_addr *tasks, uint32_t length);
+int ring_set_add(struct ring_set *set, uint32_t service_id, const struct skep_addr *tasks,
+		 uint32_t length);
 const struct skep_addr *ring_slots(const struct ring_set *set, const struct ring *ring);
 
 /* Reads the rings map into an empty set. */
@@ -45,7 +46,8 @@ int rings_delete(int rings, const struct ring_set *actual, const struct ring_set
 
 /* One call for each service whose ring differs; either may be NULL, not both. */
 void rings_compare(const struct ring_set *actual, const struct ring_set *desired,
-		   void (*differs)(void *context, const struct ring *actual, const struct ring *desired),
+		   void (*differs)(void *context, const struct ring *actual,
+				   const struct ring *desired),
 		   void *context);
 
 #endif

@@ -108,7 +108,8 @@ static bool radix_sort(struct table *table)
 			to = last;
 		}
 		for (size_t i = 0; i < table->count; i++)
-			memcpy(rows + i * row_size(table), table_key(table, from[i]), row_size(table));
+			memcpy(rows + i * row_size(table), table_key(table, from[i]),
+			       row_size(table));
 		free(table->rows);
 		table->rows = rows;
 		table->capacity = table->count;
@@ -146,7 +147,8 @@ void table_deduplicate(struct table *table, enum table_keep keep)
 		       memcmp(table_key(table, i), table_key(table, end), table->key_size) == 0)
 			end++;
 		if (end == i + 1 || keep == TABLE_KEEP_ONE)
-			memmove(table->rows + kept++ * row_size(table), table_key(table, i), row_size(table));
+			memmove(table->rows + kept++ * row_size(table), table_key(table, i),
+				row_size(table));
 		i = end;
 	}
 	table->count = kept;
@@ -187,26 +189,30 @@ int table_compare(const struct table *actual, const struct table *desired,
 	int result = 0;
 
 	while (!result && (a < actual->count || d < desired->count)) {
-		int order = a == actual->count ? 1
-			    : d == desired->count
-				    ? -1
-				    : memcmp(table_key(actual, a), table_key(desired, d), actual->key_size);
+		int order = a == actual->count	  ? 1
+			    : d == desired->count ? -1
+						  : memcmp(table_key(actual, a),
+							   table_key(desired, d), actual->key_size);
 
 		if (order < 0) {
 			if (difference->delete)
-				result = difference->delete (difference->context, table_key(actual, a),
+				result = difference->delete (difference->context,
+							     table_key(actual, a),
 							     table_value(actual, a));
 			a++;
 		} else if (order > 0) {
 			if (difference->insert)
-				result = difference->insert(difference->context, table_key(desired, d),
+				result = difference->insert(difference->context,
+							    table_key(desired, d),
 							    table_value(desired, d));
 			d++;
 		} else {
 			if (difference->replace &&
-			    memcmp(table_value(actual, a), table_value(desired, d), actual->value_size) != 0)
-				result = difference->replace(difference->context, table_key(desired, d),
-							     table_value(desired, d), table_value(actual, a));
+			    memcmp(table_value(actual, a), table_value(desired, d),
+				   actual->value_size) != 0)
+				result = difference->replace(
+					difference->context, table_key(desired, d),
+					table_value(desired, d), table_value(actual, a));
 			a++;
 			d++;
 		}

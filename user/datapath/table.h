@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A map's entries as a sorted array of rows: key bytes, then value bytes. What is desired and what is actual are both tables,
- * and the difference between two tables is all that reconciling needs.
+ * A map's entries as a sorted array of rows: key bytes, then value bytes. What is desired and what
+ * is actual are both tables, and the difference between two tables is all that reconciling needs.
  */
 #ifndef SKEP_DATAPATH_TABLE_H
 #define SKEP_DATAPATH_TABLE_H
@@ -30,7 +30,10 @@ int table_add(struct table *table, const void *key, const void *value);
 void table_sort(struct table *table);
 
 /* Of a sorted table: what is left of rows with the same key. */
-enum table_keep { TABLE_KEEP_ONE, TABLE_KEEP_NONE };
+enum table_keep {
+	TABLE_KEEP_ONE,
+	TABLE_KEEP_NONE
+};
 void table_deduplicate(struct table *table, enum table_keep keep);
 
 const void *table_key(const struct table *table, size_t row);
@@ -39,7 +42,8 @@ const void *table_value(const struct table *table, size_t row);
 /* Of a sorted table: the value for key, or NULL. */
 const void *table_find(const struct table *table, const void *key);
 
-/* What has to be done to the one to get the other. Any function may be NULL; one that returns non-zero ends the walk. */
+/* What has to be done to the one to get the other. Any function may be NULL; one that returns
+ * non-zero ends the walk. */
 struct table_difference {
 	int (*insert)(void *context, const void *key, const void *value);
 	int (*replace)(void *context, const void *key, const void *value, const void *old_value);

@@ -43,8 +43,8 @@ static int unload_pins(const char *bpffs, struct skep_error *error)
 }
 
 /*
- * VIPs before all, so that clients go elsewhere; hooks next, so that no packet meets a half of it; pins last, since they say what there is to
- * remove.
+ * VIPs before all, so that clients go elsewhere; hooks next, so that no packet meets a half of it;
+ * pins last, since they say what there is to remove.
  */
 int datapath_unload(const char *bpffs, struct skep_error *error)
 {

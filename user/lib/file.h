@@ -8,8 +8,8 @@
 #include "lib/error.h"
 
 /*
- * Reads path whole: *data is malloc'ed, NUL-terminated (not counted in *size). -EFBIG if larger than
- * limit bytes, else a negative errno with the path in error.
+ * Reads path whole: *data is malloc'ed, NUL-terminated (not counted in *size). -EFBIG if larger
+ * than limit bytes, else a negative errno with the path in error.
  */
 int file_read(const char *path, size_t limit, char **data, size_t *size, struct skep_error *error);
 

@@ -6,7 +6,12 @@
 #ifndef SKEP_LIB_LOG_H
 #define SKEP_LIB_LOG_H
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 /* Lines above this level are not written; INFO at the start. */
 void log_set_level(enum log_level level);

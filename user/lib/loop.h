@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event loop: one thread, one epoll set. Handlers never block. A watch or timer is embedded in what
- * owns it (container_of gets that back), is removed before its owner is freed, and may be removed or
- * freed from within any handler, its own included.
+ * The event loop: one thread, one epoll set. Handlers never block. A watch or timer is embedded in
+ * what owns it (container_of gets that back), is removed before its owner is freed, and may be
+ * removed or freed from within any handler, its own included.
  */
 #ifndef SKEP_LIB_LOOP_H
 #define SKEP_LIB_LOOP_H
@@ -15,7 +15,7 @@
 struct loop;
 
 struct loop_watch {
-	int fd;						     /* owned by the caller, never closed here */
+	int fd; /* owned by the caller, never closed here */
 	void (*ready)(struct loop_watch *, uint32_t events); /* EPOLLIN, … */
 };
 
@@ -28,9 +28,10 @@ struct loop_timer {
 struct loop *loop_new(void); /* NULL: errno says why */
 void loop_free(struct loop *);
 
-int loop_add(struct loop *, struct loop_watch *, uint32_t events);    /* negative errno on failure */
-int loop_modify(struct loop *, struct loop_watch *, uint32_t events); /* negative errno on failure */
-void loop_remove(struct loop *, struct loop_watch *);		      /* no-op if not added */
+int loop_add(struct loop *, struct loop_watch *, uint32_t events); /* negative errno on failure */
+int loop_modify(struct loop *, struct loop_watch *,
+		uint32_t events);		      /* negative errno on failure */
+void loop_remove(struct loop *, struct loop_watch *); /* no-op if not added */
 
 /* (Re-)arms: expires once, after delay_ms. */
 void loop_arm(struct loop *, struct loop_timer *, uint64_t delay_ms);

@@ -129,17 +129,18 @@ int check_bool(const struct where *where, const json_t *value, bool *result,
 	return 0;
 }
 
-int check_port(const struct where *where, const json_t *value, uint16_t *result,
-	       struct skep_error *error)
+int check_number(const struct where *where, const json_t *value, uint16_t least, uint16_t most,
+		 uint16_t *result, struct skep_error *error)
 {
 	if (json_is_real(value))
-		return check_fail(where, error, "must be a whole number from 1 to 65535");
+		return check_fail(where, error, "must be a whole number from %u to %u", least,
+				  most);
 	if (!json_is_integer(value))
 		return check_fail(where, error, "must be a number, not %s", type_name(value));
 	json_int_t number = json_integer_value(value);
-	if (number < 1 || number > UINT16_MAX)
-		return check_fail(where, error,
-				  "must be from 1 to 65535, not %" JSON_INTEGER_FORMAT, number);
+	if (number < least || number > most)
+		return check_fail(where, error, "must be from %u to %u, not %" JSON_INTEGER_FORMAT,
+				  least, most, number);
 	*result = (uint16_t)number;
 	return 0;
 }

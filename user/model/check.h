@@ -41,8 +41,9 @@ int check_required(const struct where *where, const json_t *value, const char *n
 
 int check_bool(const struct where *where, const json_t *value, bool *result,
 	       struct skep_error *error);
-int check_port(const struct where *where, const json_t *value, uint16_t *result,
-	       struct skep_error *error);
+/* A whole number from least to most. */
+int check_number(const struct where *where, const json_t *value, uint16_t least, uint16_t most,
+		 uint16_t *result, struct skep_error *error);
 #define CHECK_NAME_MAX 255 /* bytes */
 /* An id or a name: printable ASCII without space, quote or backslash, 1 to 255 bytes. */
 int check_name(const struct where *where, const json_t *value, struct arena *arena,

@@ -176,10 +176,11 @@ int build_task(struct build *build, const json_t *element, size_t index, struct 
 		STATE,
 		ADDRESSES,
 		INTERFACE,
+		WEIGHT,
 		COUNT
 	};
-	static const char *const names[] = {"id",      "name",	"service",   "node",
-					    "desired", "state", "addresses", "interface"};
+	static const char *const names[] = {"id",    "name",	  "service",   "node",	"desired",
+					    "state", "addresses", "interface", "weight"};
 	const struct where where = {NULL, build_kind_names[BUILD_TASKS], index};
 	json_t *fields[COUNT];
 	int err = check_object(&where, element, names, fields, COUNT, build->error);
@@ -200,5 +201,9 @@ int build_task(struct build *build, const json_t *element, size_t index, struct 
 		err = check_interface(&(struct where){&where, "interface", NO_INDEX},
 				      fields[INTERFACE], build->arena, &item->interface,
 				      build->error);
+	item->weight = 1;
+	if (!err && fields[WEIGHT])
+		err = check_number(&(struct where){&where, "weight", NO_INDEX}, fields[WEIGHT], 0,
+				   MODEL_MAX_WEIGHT, &item->weight, build->error);
 	return err ? err : build_task_end(build, index, item);
 }

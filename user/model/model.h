@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model: what skep knows of a Swarm, wherever it learnt it (Engine API, a manager's feed, a file).
+ * The model: what skep knows of a Swarm, wherever it learnt it (Engine API, a manager's feed, a
+ * file).
  *
- * It is a value: built whole from its one JSON form (docs/design.md, "The model"), checked whole, never
- * changed after, freed whole. Arrays are sorted by id; references between them are pointers into the
- * same model. Everything lives in one arena. Knows nobody else's headers but lib/.
+ * It is a value: built whole from its one JSON form (docs/design.md, "The model"), checked whole,
+ * never changed after, freed whole. Arrays are sorted by id; references between them are pointers
+ * into the same model. Everything lives in one arena. Knows nobody else's headers but lib/.
  */
 #ifndef SKEP_MODEL_MODEL_H
 #define SKEP_MODEL_MODEL_H
@@ -25,6 +26,7 @@
 #define MODEL_MAX_PORTS	    1000 /* of one service */
 #define MODEL_MAX_ADDRESSES 64	 /* of one task or service */
 #define MODEL_MAX_LABELS    1000 /* of one service */
+#define MODEL_MAX_WEIGHT    1000
 
 struct model_node {
 	const char *id;
@@ -52,7 +54,7 @@ struct model_label {
 	const char *value;
 };
 
-struct model_port { /* published in ingress mode */
+struct model_port {	    /* published in ingress mode */
 	uint16_t published; /* host order */
 	uint16_t target;    /* host order */
 	uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
@@ -99,6 +101,8 @@ struct model_task {
 	struct model_attachment *addresses; /* the ingress network's first */
 	size_t n_addresses;
 	const char *interface; /* file source: host end of its veth; NULL: ask Docker */
+	uint16_t weight; /* its share of new flows, beside the service's other tasks; 0: none; 1 by
+			    default */
 };
 
 struct model {
@@ -117,28 +121,35 @@ struct model {
 
 /*
  * What a task is to the mesh.
- * SERVING: desired running, is running, its node is ready. DRAINING: still running or on its way out, takes nothing
- * new. ABSENT: not running yet, or ended.
+ * SERVING: desired running, is running, its node is ready. DRAINING: still running or on its way
+ * out, takes nothing new. ABSENT: not running yet, or ended.
  */
-enum model_service_level { MODEL_ABSENT, MODEL_SERVING, MODEL_DRAINING };
+enum model_service_level {
+	MODEL_ABSENT,
+	MODEL_SERVING,
+	MODEL_DRAINING
+};
 enum model_service_level model_task_level(const struct model_task *task);
 
 /*
- * Builds a model from its JSON form, checking everything: types, bounds, ids that name nothing, an id or a published port
- * given twice, an address of two tasks on one network. One error says where ("tasks[3].addresses[0]: …") and changes nothing.
- * *model is the caller's, to free with model_free().
+ * Builds a model from its JSON form, checking everything: types, bounds, ids that name nothing, an
+ * id or a published port given twice, an address of two tasks on one network. One error says where
+ * ("tasks[3].addresses[0]: …") and changes nothing. *model is the caller's, to free with
+ * model_free().
  */
 int model_from_json(const json_t *root, struct model **model, struct skep_error *error);
 
-/* The same from text; errors in the JSON itself come with line and column. Text beyond 256 MiB is refused. */
+/* The same from text; errors in the JSON itself come with line and column. Text beyond 256 MiB is
+ * refused. */
 int model_parse(const char *text, size_t size, struct model **model, struct skep_error *error);
 
 /* The JSON form: equal models give equal text. The caller's reference; NULL if memory is short. */
 json_t *model_to_json(const struct model *model);
 
 /*
- * The same as compact text (json_dumps() with JSON_COMPACT), without ever having the whole tree, which takes ten times the
- * memory of the text. malloc'ed, NUL-terminated (not counted in *size); NULL if memory is short.
+ * The same as compact text (json_dumps() with JSON_COMPACT), without ever having the whole tree,
+ * which takes ten times the memory of the text. malloc'ed, NUL-terminated (not counted in *size);
+ * NULL if memory is short.
  */
 char *model_to_text(const struct model *model, size_t *size);
 

@@ -147,7 +147,8 @@ bool quick_task(struct build *build, const char **at, const char *end)
 	task = array_add(&build->items, sizeof(*task));
 	if (!task)
 		return false;
-	/* "interface" is not here: only a file's few local tasks have it. */
+	/* "interface" and "weight" are not here: few tasks have them. */
+	task->weight = 1;
 	if (take_identity(&quick, task) && take_state(&quick, ",\"desired\":", &task->desired) &&
 	    take_state(&quick, ",\"state\":", &task->state) && take_attachments(&quick, task) &&
 	    take(&quick, "}") && build_task_end(build, index, task) == 0) {

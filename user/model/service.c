@@ -83,11 +83,12 @@ static int read_port(struct build *build, const struct where *where, const json_
 	for (size_t i = 0; !err && i < COUNT; i++)
 		err = check_required(where, fields[i], names[i], build->error);
 	if (!err)
-		err = check_port(&(struct where){where, names[PUBLISHED], NO_INDEX},
-				 fields[PUBLISHED], &port->published, build->error);
+		err = check_number(&(struct where){where, names[PUBLISHED], NO_INDEX},
+				   fields[PUBLISHED], 1, UINT16_MAX, &port->published,
+				   build->error);
 	if (!err)
-		err = check_port(&(struct where){where, names[TARGET], NO_INDEX}, fields[TARGET],
-				 &port->target, build->error);
+		err = check_number(&(struct where){where, names[TARGET], NO_INDEX}, fields[TARGET],
+				   1, UINT16_MAX, &port->target, build->error);
 	if (!err)
 		err = check_text(&protocol, fields[PROTOCOL], &text, build->error);
 	if (err)

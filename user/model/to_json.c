@@ -269,6 +269,8 @@ static void put_task(struct text *text, const struct model_task *task)
 	put_attachments(text, "addresses", task->addresses, task->n_addresses);
 	if (task->interface)
 		put_text(text, "interface", task->interface);
+	if (task->weight != 1)
+		put_number(text, "weight", task->weight);
 }
 
 static size_t count(const struct model *model, enum build_kind kind)

@@ -22,7 +22,8 @@ void docker_tasks_refresh(struct docker_tasks *tasks);
 /* A container (by id) has started: its process is another than before. NULL: all may have. */
 void docker_tasks_forget(struct docker_tasks *tasks, const char *container_id);
 
-/* The list was read and each container on it asked about at least once; changed() tells of the first time. */
+/* The list was read and each container on it asked about at least once; changed() tells of the
+ * first time. */
 bool docker_tasks_complete(const struct docker_tasks *tasks);
 
 /* Sorted by task id; valid until the next changed(). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where models come from. A source reports every new model to its receiver and owns none of them after. It holds its last
- * good one in force simply by reporting nothing; what is wrong meanwhile is in its status.
+ * Where models come from. A source reports every new model to its receiver and owns none of them
+ * after. It holds its last good one in force simply by reporting nothing; what is wrong meanwhile
+ * is in its status.
  */
 #ifndef SKEP_SOURCE_SOURCE_H
 #define SKEP_SOURCE_SOURCE_H
@@ -14,7 +15,8 @@
 #include "model/model.h"
 
 struct source_receiver {
-	/* A model that differs from the last one reported. The receiver frees it, and does not close the source meanwhile. */
+	/* A model that differs from the last one reported. The receiver frees it, and does not
+	 * close the source meanwhile. */
 	void (*model)(void *context, struct model *model);
 	void *context;
 };
@@ -27,7 +29,8 @@ enum source_state {
 
 struct source_status {
 	enum source_state state;
-	char text[512]; /* one line for a person: where from, or what is wrong and what is being done */
+	char text[512]; /* one line for a person: where from, or what is wrong and what is being
+			   done */
 };
 
 struct source;
@@ -42,23 +45,28 @@ struct source { /* first member of each kind of source */
 	const struct source_operations *operations;
 };
 
-/* source/file.c: a file of the model's JSON form; followed by inotify on its directory, renames included. */
+/* source/file.c: a file of the model's JSON form; followed by inotify on its directory, renames
+ * included. */
 int source_file_open(struct source **source, struct loop *loop, const char *path,
 		     const struct source_receiver *receiver, struct skep_error *error);
 
 /* source/swarm.c: a manager's Engine API (unix socket path). */
-int source_swarm_open(struct source **source, struct loop *loop, struct http *http, const char *docker_socket,
-		      const struct source_receiver *receiver, struct skep_error *error);
+int source_swarm_open(struct source **source, struct loop *loop, struct http *http,
+		      const char *docker_socket, const struct source_receiver *receiver,
+		      struct skep_error *error);
 
 /*
- * source/feed.c: the managers' agents (source/feed_server.h). Keeps to one that answers, goes on to the next when it does not.
- * managers: IPv4 addresses as text, copied; source_feed_managers() gives a new list when Swarm's changes.
+ * source/feed.c: the managers' agents (source/feed_server.h). Keeps to one that answers, goes on to
+ * the next when it does not. managers: IPv4 addresses as text, copied; source_feed_managers() gives
+ * a new list when Swarm's changes.
  */
 struct source_feed_config {
 	uint16_t port;		  /* host order */
-	const char *certificates; /* directory: swarm-node.crt, swarm-node.key, swarm-root-ca.crt; read anew for each connection */
+	const char *certificates; /* directory: swarm-node.crt, swarm-node.key, swarm-root-ca.crt;
+				     read anew for each connection */
 };
-int source_feed_open(struct source **source, struct loop *loop, struct http *http, const struct source_feed_config *config,
+int source_feed_open(struct source **source, struct loop *loop, struct http *http,
+		     const struct source_feed_config *config,
 		     const struct source_receiver *receiver, struct skep_error *error);
 void source_feed_managers(struct source *source, const char *const *addresses, size_t n);
 /* Tells the manager that is being followed to look at Swarm now (POST /v1/nudge). */

@@ -15,15 +15,16 @@
 #include "source/source.h"
 #include "source/swarm_convert.h"
 
-#define ANSWER_LIMIT  ((size_t)512 << 20)
-#define TIMEOUT_MS    60000
-#define FAST_MS	      250
-#define QUIET_MS      3000
-#define STAY_FAST_MS  5000 /* after the last change */
-#define SLOWEST_MS    15000
+#define ANSWER_LIMIT ((size_t)512 << 20)
+#define TIMEOUT_MS   60000
+#define FAST_MS	     250
+#define QUIET_MS     3000
+#define STAY_FAST_MS 5000 /* after the last change */
+#define SLOWEST_MS   15000
 /*
- * The time between polls is as many times that of a poll: when all is quiet, and while something changes. A task that is about to end is
- * stopped two seconds after Swarm says so; until then every node must have heard.
+ * The time between polls is as many times that of a poll: when all is quiet, and while something
+ * changes. A task that is about to end is stopped two seconds after Swarm says so; until then every
+ * node must have heard.
  */
 #define QUIET_SHARE   10
 #define CHANGE_SHARE  1

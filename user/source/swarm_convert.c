@@ -37,7 +37,8 @@ void parts_add_nodes(struct parts *parts, const json_t *answer)
 		const char *id = nodes[i].id;
 		const char *name = parts_text(json_object_get(node, "Description"), "Hostname");
 		const char *state = parts_text(json_object_get(node, "Status"), "State");
-		/* "unknown" is what a manager that has just become leader says of a node until it hears of it. */
+		/* "unknown" is what a manager that has just become leader says of a node until it
+		 * hears of it. */
 		bool ready = strcmp(state, "ready") == 0 || strcmp(state, "unknown") == 0;
 		char address[ADDR_TEXT_SIZE];
 

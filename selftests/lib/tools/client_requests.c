@@ -30,12 +30,11 @@ struct arguments {
 
 static bool parse(int argc, char **argv, bool count, struct arguments *arguments)
 {
-	static const struct option options[] = {
-		{"keep-alive", no_argument, NULL, 'k'},
-		{"print", no_argument, NULL, 'p'},
-		{"size", required_argument, NULL, 's'},
-		{"dont-fragment", no_argument, NULL, 'd'},
-		{0}};
+	static const struct option options[] = {{"keep-alive", no_argument, NULL, 'k'},
+						{"print", no_argument, NULL, 'p'},
+						{"size", required_argument, NULL, 's'},
+						{"dont-fragment", no_argument, NULL, 'd'},
+						{0}};
 	char *end = NULL;
 	int option;
 
@@ -115,7 +114,8 @@ int hits_main(int argc, char **argv)
  * The socket stays open to the end: the kernel picks source ports at random, and a port picked
  * twice would be no new conversation.
  */
-static bool udp_request(const struct arguments *arguments, unsigned long i, char *answer, size_t room)
+static bool udp_request(const struct arguments *arguments, unsigned long i, char *answer,
+			size_t room)
 {
 	static char ask[MAX_DATAGRAM + 1];
 	int discover = IP_PMTUDISC_DO;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* For the far end of a veth: without an XDP program there, frames that XDP sends into the veth are dropped. */
+/* For the far end of a veth: without an XDP program there, frames that XDP sends into the veth are
+ * dropped. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
