@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "proxy/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/forward.h"
+#include "proxy/worker.h"
+
+/* More in a pipe is fewer system calls; this much anybody may have (pipe(7), pipe-max-size). */
+#define PIPE_SIZE (256 * 1024)
+
+/* Of reading and sending, before other connections have their turn. */
+#define ROUNDS_AT_ONCE 64
+
+#define CHUNK_END      "\r\n"
+#define CHUNK_LAST     "\r\n0\r\n\r\n"
+#define CHUNK_LAST_ONE (CHUNK_LAST + 2) /* where no chunk is before it */
+
+void relay_begin(struct relay *relay, struct stream *from, struct stream *to, struct buffer *in,
+		 enum http_framing framing, uint64_t length, struct http_field *fields)
+{
+	*relay = (struct relay){
+		.from = from,
+		.to = to,
+		.in = in,
+		.framing = framing,
+		.chunked = framing == HTTP_FRAMING_CHUNKED,
+		.left = length,
+		.fields = fields,
+		.pipe = {-1, -1},
+	};
+	if (framing == HTTP_FRAMING_NONE || (framing == HTTP_FRAMING_LENGTH && !length))
+		relay->whole = true;
+	if (framing == HTTP_FRAMING_CHUNKED)
+		http_chunks_begin(&relay->chunks);
+}
+
+static char *unread(const struct relay *relay)
+{
+	return relay->in->data + relay->in->start + relay->ready;
+}
+
+static size_t unread_size(const struct relay *relay)
+{
+	return buffer_length(relay->in) - relay->ready;
+}
+
+/* Closes the gap of what is no payload. */
+static void cut(struct relay *relay, size_t size)
+{
+	char *at = unread(relay);
+
+	memmove(at, at + size, unread_size(relay) - size);
+	relay->in->end -= size;
+}
+
+static int refuse(struct relay *relay, enum http_refusal refusal)
+{
+	relay->refusal = refusal;
+	return -EBADMSG;
+}
+
+/* 0 or a negative errno. */
+static int take_trailers(struct worker *worker, struct relay *relay)
+{
+	ssize_t size;
+	int err;
+
+	if (!relay->trailers_read && !unread_size(relay))
+		return 0;
+	if (!relay->trailers_read) {
+		err = http_fields_parse(&relay->trailers, unread(relay),
+					(uint32_t)unread_size(relay), &relay->refusal);
+		if (err == -EAGAIN)
+			return buffer_room(relay->in) || relay->in->start
+				       ? 0
+				       : refuse(relay, HTTP_REFUSED_HEAD_LARGE);
+		if (err)
+			return err;
+		relay->trailers_read = true;
+	}
+	if (relay->chunked && !relay->trailers.n) {
+		relay->tail = relay->ready ? CHUNK_LAST : CHUNK_LAST_ONE;
+		relay->tail_size = strlen(relay->tail);
+	} else if (relay->chunked) {
+		/* They are written to `out`, which goes before the payload: so once that is sent. */
+		if (relay->ready)
+			return 0;
+		if (buffer_take(&worker->buffers, &relay->out))
+			return -ENOMEM;
+		size = http_forward_trailers(&relay->trailers, unread(relay),
+					     relay->out.data + relay->out.end,
+					     buffer_room(&relay->out));
+		if (size < 0)
+			return refuse(relay, HTTP_REFUSED_HEAD_LARGE);
+		relay->out.end += (size_t)size;
+	}
+	relay->whole = true;
+	cut(relay, relay->trailers.at);
+	return 0;
+}
+
+/* Payload of all chunks that are in the buffer comes to lie together, to go out as one. */
+static int take_chunks(struct worker *worker, struct relay *relay)
+{
+	while (!relay->in_trailers && unread_size(relay)) {
+		struct http_piece piece;
+		int err = http_chunks_next(&relay->chunks, unread(relay), unread_size(relay),
+					   &piece);
+
+		if (err == -EBADMSG)
+			return refuse(relay, relay->chunks.refusal);
+		if (piece.framing)
+			cut(relay, piece.framing);
+		relay->ready += piece.payload;
+		if (!err) {
+			relay->in_trailers = true;
+			http_fields_begin(&relay->trailers, relay->fields, HTTP_FIELDS, 0);
+		}
+	}
+	return relay->in_trailers ? take_trailers(worker, relay) : 0;
+}
+
+static int write_chunk_head(struct worker *worker, struct relay *relay)
+{
+	if (buffer_take(&worker->buffers, &relay->out))
+		return -ENOMEM;
+	if (buffer_room(&relay->out) < HTTP_CHUNK_HEAD_MAX)
+		return -ENOBUFS;
+	relay->out.end +=
+		http_chunk_head(relay->ready - relay->sent, relay->out.data + relay->out.end);
+	if (!relay->tail_size) {
+		relay->tail = CHUNK_END;
+		relay->tail_size = strlen(CHUNK_END);
+	}
+	return 0;
+}
+
+/* Looks at what came: how much of it is payload. 0 or a negative errno. */
+static int take_up(struct worker *worker, struct relay *relay)
+{
+	size_t before = relay->ready, n = unread_size(relay);
+	int err = 0;
+
+	switch (relay->framing) {
+	case HTTP_FRAMING_NONE:
+		return 0;
+	case HTTP_FRAMING_LENGTH:
+		if (n > relay->left)
+			n = (size_t)relay->left;
+		relay->ready += n;
+		relay->left -= n;
+		relay->whole = !relay->left;
+		break;
+	case HTTP_FRAMING_CHUNKED:
+		err = take_chunks(worker, relay);
+		break;
+	case HTTP_FRAMING_CLOSE:
+	case HTTP_FRAMING_TUNNEL:
+		relay->ready += n;
+		break;
+	}
+	relay->moved += relay->ready - before;
+	if (!err && relay->chunked && relay->ready)
+		err = write_chunk_head(worker, relay);
+	return err;
+}
+
+static size_t pending(const struct relay *relay)
+{
+	return buffer_length(&relay->out) + relay->ready - relay->sent + relay->tail_size;
+}
+
+/* One write of all that is ready. 0: all is gone; -EAGAIN; another negative errno. */
+static int send_ready(struct worker *worker, struct relay *relay)
+{
+	struct iovec parts[3];
+	size_t n_out = buffer_length(&relay->out), n_payload = relay->ready - relay->sent, part;
+	int n = 0;
+	ssize_t sent;
+
+	if (n_out)
+		parts[n++] = (struct iovec){relay->out.data + relay->out.start, n_out};
+	if (n_payload)
+		parts[n++] = (struct iovec){relay->in->data + relay->in->start + relay->sent,
+					    n_payload};
+	if (relay->tail_size)
+		parts[n++] = (struct iovec){(char *)relay->tail, relay->tail_size};
+	if (!relay->to->writable)
+		return -EAGAIN;
+	sent = stream_write(relay->to, parts, n);
+	if (sent < 0)
+		return (int)sent;
+
+	part = (size_t)sent < n_out ? (size_t)sent : n_out;
+	relay->out.start += part;
+	sent -= (ssize_t)part;
+	part = (size_t)sent < n_payload ? (size_t)sent : n_payload;
+	relay->sent += part;
+	counters_add(&worker->counters.bytes_copied, part);
+	sent -= (ssize_t)part;
+	relay->tail += sent;
+	relay->tail_size -= (size_t)sent;
+	if (pending(relay)) {
+		relay->to->writable = false;
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* What was sent makes room. */
+static void forget_sent(struct relay *relay)
+{
+	relay->in->start += relay->sent;
+	relay->ready -= relay->sent;
+	relay->sent = 0;
+	if (relay->in->start == relay->in->end)
+		relay->in->start = relay->in->end = 0;
+}
+
+/* 0; -EAGAIN; -ENODATA: the end; another negative errno. */
+static int read_more(struct worker *worker, struct relay *relay)
+{
+	ssize_t n;
+
+	if (!relay->from->readable)
+		return -EAGAIN;
+	if (buffer_take(&worker->buffers, relay->in))
+		return -ENOMEM;
+	if (!relay->keep || !buffer_room(relay->in)) {
+		relay->keep = false;
+		forget_sent(relay);
+		if (!buffer_room(relay->in))
+			buffer_pack(relay->in);
+	}
+	n = stream_read(relay->from, relay->in->data + relay->in->end, buffer_room(relay->in));
+	if (n < 0)
+		return (int)n;
+	relay->in->end += (size_t)n;
+	return n ? 0 : -ENODATA;
+}
+
+/* ---- splice */
+
+static bool should_splice(struct worker *worker, const struct relay *relay)
+{
+	uint32_t from = worker->config->splice_from;
+
+	if (!from || relay->chunked || unread_size(relay))
+		return false;
+	return relay->framing == HTTP_FRAMING_LENGTH ? relay->left >= from || relay->piped
+						     : relay->framing == HTTP_FRAMING_TUNNEL &&
+							       relay->moved >= from;
+}
+
+static int open_pipe(struct relay *relay)
+{
+	if (relay->pipe[0] >= 0)
+		return 0;
+	if (pipe2(relay->pipe, O_NONBLOCK | O_CLOEXEC)) {
+		relay->pipe[0] = relay->pipe[1] = -1;
+		return -errno;
+	}
+	/* Refused to who has many already: it works with less, too. */
+	(void)fcntl(relay->pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
+	return 0;
+}
+
+/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative errno. */
+static int splice_some(struct worker *worker, struct relay *relay)
+{
+	ssize_t n;
+	size_t most = PIPE_SIZE;
+
+	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
+		most = (size_t)relay->left;
+	if (!relay->piped && most) {
+		if (!relay->from->readable)
+			return -EAGAIN;
+		n = splice(relay->from->source.fd, NULL, relay->pipe[1], NULL, most,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n < 0 && errno == EAGAIN)
+			relay->from->readable = false;
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
+		relay->piped += (size_t)n;
+		relay->moved += (uint64_t)n;
+		if (relay->framing == HTTP_FRAMING_LENGTH)
+			relay->left -= (uint64_t)n;
+	}
+	while (relay->piped) {
+		if (!relay->to->writable)
+			return -EAGAIN;
+		n = splice(relay->pipe[0], NULL, relay->to->source.fd, NULL, relay->piped,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n < 0 && errno == EAGAIN)
+			relay->to->writable = false;
+		if (n < 0)
+			return errno == EAGAIN ? -EAGAIN : -EPIPE;
+		relay->piped -= (size_t)n;
+		counters_add(&worker->counters.bytes_spliced, (uint64_t)n);
+	}
+	if (relay->framing == HTTP_FRAMING_LENGTH && !relay->left)
+		relay->whole = true;
+	return 0;
+}
+
+static enum relay_state source_state(struct relay *relay, int err)
+{
+	if (err == -EAGAIN)
+		return RELAY_GOES_ON;
+	if (err != -ENODATA)
+		return RELAY_SOURCE_FAILED;
+	if (relay->framing != HTTP_FRAMING_CLOSE && relay->framing != HTTP_FRAMING_TUNNEL)
+		return RELAY_SOURCE_ENDED;
+	relay->whole = true;
+	if (relay->chunked) {
+		relay->tail = CHUNK_LAST_ONE;
+		relay->tail_size = strlen(CHUNK_LAST_ONE);
+	}
+	return RELAY_ENDED; /* once what is left is sent */
+}
+
+/* May what came be looked at? Of chunks not before all that was found until now has been sent. */
+static bool may_take_up(const struct relay *relay)
+{
+	return !relay->whole && relay->in->data && unread_size(relay) &&
+	       !(relay->chunked && (relay->ready || relay->tail_size));
+}
+
+static enum relay_state run(struct worker *worker, struct relay *relay)
+{
+	enum relay_state state;
+	int err;
+
+	for (int rounds = 0; rounds < ROUNDS_AT_ONCE; rounds++) {
+		if (may_take_up(relay)) {
+			err = take_up(worker, relay);
+			if (err)
+				return err == -EBADMSG ? RELAY_REFUSED : RELAY_SOURCE_FAILED;
+		}
+		if (pending(relay)) {
+			err = send_ready(worker, relay);
+			if (err)
+				return err == -EAGAIN ? RELAY_GOES_ON : RELAY_SINK_FAILED;
+			if (!relay->keep) {
+				relay->out.start = relay->out.end = 0;
+				forget_sent(relay);
+			}
+			continue; /* trailers may follow */
+		}
+		if (relay->whole)
+			return RELAY_ENDED;
+		if (should_splice(worker, relay) && !open_pipe(relay)) {
+			relay->keep = false;
+			forget_sent(relay);
+			err = splice_some(worker, relay);
+			if (err == -EPIPE)
+				return RELAY_SINK_FAILED;
+		} else {
+			err = read_more(worker, relay);
+		}
+		if (!err)
+			continue;
+		state = source_state(relay, err);
+		if (state != RELAY_ENDED)
+			return state;
+	}
+	return RELAY_AGAIN;
+}
+
+enum relay_state relay_run(struct worker *worker, struct relay *relay)
+{
+	enum relay_state state = run(worker, relay);
+
+	/* Many wait for long with nothing at hand. */
+	if (state == RELAY_GOES_ON && !buffer_length(relay->in))
+		buffer_give(&worker->buffers, relay->in);
+	return state;
+}
+
+bool relay_can_rewind(const struct relay *relay)
+{
+	return relay->keep;
+}
+
+void relay_rewind(struct relay *relay, struct stream *to)
+{
+	relay->to = to;
+	relay->out.start = 0;
+	relay->sent = 0;
+}
+
+void relay_end(struct worker *worker, struct relay *relay)
+{
+	if (!relay->from)
+		return;
+	relay->keep = false;
+	if (relay->in->data)
+		forget_sent(relay);
+	buffer_give(&worker->buffers, &relay->out);
+	if (relay->pipe[0] >= 0) {
+		close(relay->pipe[0]);
+		close(relay->pipe[1]);
+	}
+	*relay = (struct relay){.pipe = {-1, -1}};
+}
