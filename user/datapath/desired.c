@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/options.h"
+#include "net/net.h"
+#include "skep/table.h"
+
 struct builder {
 	struct desired *desired;
 	const struct model *model;
@@ -93,32 +97,124 @@ static int build_services(struct builder *builder)
 	return err;
 }
 
+/* ---- frontends, and who may come to them */
+
+/* By skep.bind: that very address, or one of an interface so named. */
+static bool is_bound(const struct options *options, const struct skep_addr *addr,
+		     const struct net_state *net)
+{
+	for (size_t i = 0; i < options->n_bind; i++) {
+		const struct options_bind *bind = &options->bind[i];
+
+		if (skep_addr_equal(&bind->addr, addr))
+			return true;
+		for (size_t a = 0; *bind->interface && net && a < net->n_addrs; a++) {
+			const struct net_link *link;
+
+			if (!skep_addr_equal(&net->addrs[a].addr, addr))
+				continue;
+			link = net_find_link(net, net->addrs[a].ifindex);
+			if (link && strcmp(link->name, bind->interface) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Rounded up: a flow may be silent for as long as its label says. 0 stays 0. */
+static uint32_t ticks_of(uint32_t seconds)
+{
+	return SKEP_TICKS(seconds * 1000000000ULL + (1ULL << SKEP_TICK_SHIFT) - 1);
+}
+
+/* As the service has it at an address where it answers. */
+static struct skep_service service_value(uint32_t service_id, const struct model_port *port,
+					 const struct options *options)
+{
+	return (struct skep_service){
+		.service_id = service_id,
+		.target_port = htons(port->target),
+		.flags = options->has_allow ? SKEP_SERVICE_ALLOW : 0,
+		.idle_ticks = ticks_of(port->protocol == IPPROTO_TCP ? options->idle_s
+								     : options->udp_idle_s),
+	};
+}
+
+/* closed: of the node's addresses. */
+static int add_frontends(struct builder *builder, const struct model_service *service,
+			 uint32_t service_id, const struct options *options, const bool *closed)
+{
+	const struct datapath_node *node = builder->node;
+	struct table *table = &builder->desired->services;
+	int err = 0;
+
+	for (size_t p = 0; p < service->n_ports && !err; p++) {
+		const struct model_port *port = &service->ports[p];
+		struct skep_service value = service_value(service_id, port, options);
+		struct skep_frontend frontend = {
+			.port = htons(port->published),
+			.protocol = port->protocol,
+		};
+
+		/* For second chances: the ingress node has asked whether the client may come in. */
+		err = table_add(table, &frontend, &value);
+		for (size_t a = 0; a < node->n_addresses && !err; a++) {
+			struct skep_service here = value;
+
+			if (closed[a])
+				here.flags |= SKEP_SERVICE_CLOSED;
+			frontend.addr = node->addresses[a];
+			err = table_add(table, &frontend, &here);
+		}
+	}
+	return err;
+}
+
+/*
+ * IPv4 alone, as the programs know nothing else: in a trie ::/0 would hold the IPv4 clients, too,
+ * which nobody means by it.
+ */
+static int add_allowed(struct builder *builder, uint32_t service_id, const struct options *options)
+{
+	struct skep_allow value = {.allowed = 1};
+	int err = 0;
+
+	for (size_t i = 0; i < options->n_allow && !err; i++) {
+		const struct addr_prefix *prefix = &options->allow[i];
+		struct skep_allow_key key = {
+			.prefix_length = 8 * sizeof(key.service_id) + prefix->length,
+			.service_id = service_id,
+			.client = prefix->addr,
+		};
+
+		if (skep_addr_is_v4(&prefix->addr) && prefix->length >= 96)
+			err = table_add(&builder->desired->allow, &key, &value);
+	}
+	return err;
+}
+
 static int build_frontends(struct builder *builder)
 {
 	const struct datapath_node *node = builder->node;
-	int err = 0;
+	bool *closed = calloc(node->n_addresses + 1, sizeof(*closed));
+	struct options options;
+	int err = closed ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < builder->model->n_services; i++) {
+	for (size_t i = 0; i < builder->model->n_services && !err; i++) {
 		const struct model_service *service = &builder->model->services[i];
 
-		for (size_t p = 0; p < service->n_ports && !err; p++) {
-			const struct model_port *port = &service->ports[p];
-			struct skep_frontend frontend = {
-				.port = htons(port->published),
-				.protocol = port->protocol,
-			};
-			struct skep_service value = {
-				.service_id = builder->service_ids[i],
-				.target_port = htons(port->target),
-			};
-
-			err = table_add(&builder->desired->services, &frontend, &value);
-			for (size_t a = 0; a < node->n_addresses && !err; a++) {
-				frontend.addr = node->addresses[a];
-				err = table_add(&builder->desired->services, &frontend, &value);
-			}
-		}
+		if (!service->n_ports)
+			continue;
+		options_read(service, &options, NULL, NULL);
+		for (size_t a = 0; a < node->n_addresses; a++)
+			closed[a] = options.has_bind &&
+				    !is_bound(&options, &node->addresses[a], node->net);
+		err = add_allowed(builder, builder->service_ids[i], &options);
+		if (!err)
+			err = add_frontends(builder, service, builder->service_ids[i], &options,
+					    closed);
 	}
+	free(closed);
 	return err;
 }
 
@@ -392,6 +488,7 @@ int desired_build(struct desired *desired, const struct model *model,
 	error->text[0] = '\0';
 	table_init(&desired->services, sizeof(struct skep_frontend), sizeof(struct skep_service));
 	table_init(&desired->service_names, sizeof(uint32_t), sizeof(struct skep_service_name));
+	table_init(&desired->allow, sizeof(struct skep_allow_key), sizeof(struct skep_allow));
 	table_init(&desired->tasks, sizeof(struct skep_addr), sizeof(struct skep_task));
 	table_init(&desired->nodes, sizeof(struct skep_addr), sizeof(struct skep_node));
 	desired->config.underlay = node->underlay;
@@ -420,6 +517,9 @@ int desired_build(struct desired *desired, const struct model *model,
 	}
 	table_sort(&desired->services);
 	table_sort(&desired->service_names);
+	table_sort(&desired->allow);
+	/* A label may name a network twice. */
+	table_deduplicate(&desired->allow, TABLE_KEEP_ONE);
 	table_sort(&desired->nodes);
 	/* A node that left and came back is in Swarm's list twice, with one address. */
 	table_deduplicate(&desired->nodes, TABLE_KEEP_ONE);
@@ -430,6 +530,7 @@ void desired_free(struct desired *desired)
 {
 	table_free(&desired->services);
 	table_free(&desired->service_names);
+	table_free(&desired->allow);
 	table_free(&desired->tasks);
 	table_free(&desired->nodes);
 	ring_set_free(&desired->rings);
