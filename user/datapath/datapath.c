@@ -363,6 +363,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	return first;
 }
 
+uint32_t datapath_flow_room(const struct datapath *datapath)
+{
+	return datapath->programs.max_flows;
+}
+
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
 {
 	return xdp_wires(datapath->xdp, n);

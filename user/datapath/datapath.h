@@ -92,6 +92,9 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
 		   struct skep_error *error);
 
+/* Flows that the table has room for, as it was made. */
+uint32_t datapath_flow_room(const struct datapath *datapath);
+
 /* The wires of the last datapath_apply(). Valid until the next. */
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n);
 

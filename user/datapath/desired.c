@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "datapath/desired.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/options.h"
-#include "net/net.h"
-#include "skep/table.h"
+#include "datapath/frontends.h"
 
 struct builder {
 	struct desired *desired;
@@ -97,124 +94,15 @@ static int build_services(struct builder *builder)
 	return err;
 }
 
-/* ---- frontends, and who may come to them */
-
-/* By skep.bind: that very address, or one of an interface so named. */
-static bool is_bound(const struct options *options, const struct skep_addr *addr,
-		     const struct net_state *net)
-{
-	for (size_t i = 0; i < options->n_bind; i++) {
-		const struct options_bind *bind = &options->bind[i];
-
-		if (skep_addr_equal(&bind->addr, addr))
-			return true;
-		for (size_t a = 0; *bind->interface && net && a < net->n_addrs; a++) {
-			const struct net_link *link;
-
-			if (!skep_addr_equal(&net->addrs[a].addr, addr))
-				continue;
-			link = net_find_link(net, net->addrs[a].ifindex);
-			if (link && strcmp(link->name, bind->interface) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Rounded up: a flow may be silent for as long as its label says. 0 stays 0. */
-static uint32_t ticks_of(uint32_t seconds)
-{
-	return SKEP_TICKS(seconds * 1000000000ULL + (1ULL << SKEP_TICK_SHIFT) - 1);
-}
-
-/* As the service has it at an address where it answers. */
-static struct skep_service service_value(uint32_t service_id, const struct model_port *port,
-					 const struct options *options)
-{
-	return (struct skep_service){
-		.service_id = service_id,
-		.target_port = htons(port->target),
-		.flags = options->has_allow ? SKEP_SERVICE_ALLOW : 0,
-		.idle_ticks = ticks_of(port->protocol == IPPROTO_TCP ? options->idle_s
-								     : options->udp_idle_s),
-	};
-}
-
-/* closed: of the node's addresses. */
-static int add_frontends(struct builder *builder, const struct model_service *service,
-			 uint32_t service_id, const struct options *options, const bool *closed)
-{
-	const struct datapath_node *node = builder->node;
-	struct table *table = &builder->desired->services;
-	int err = 0;
-
-	for (size_t p = 0; p < service->n_ports && !err; p++) {
-		const struct model_port *port = &service->ports[p];
-		struct skep_service value = service_value(service_id, port, options);
-		struct skep_frontend frontend = {
-			.port = htons(port->published),
-			.protocol = port->protocol,
-		};
-
-		/* For second chances: the ingress node has asked whether the client may come in. */
-		err = table_add(table, &frontend, &value);
-		for (size_t a = 0; a < node->n_addresses && !err; a++) {
-			struct skep_service here = value;
-
-			if (closed[a])
-				here.flags |= SKEP_SERVICE_CLOSED;
-			frontend.addr = node->addresses[a];
-			err = table_add(table, &frontend, &here);
-		}
-	}
-	return err;
-}
-
-/*
- * IPv4 alone, as the programs know nothing else: in a trie ::/0 would hold the IPv4 clients, too,
- * which nobody means by it.
- */
-static int add_allowed(struct builder *builder, uint32_t service_id, const struct options *options)
-{
-	struct skep_allow value = {.allowed = 1};
-	int err = 0;
-
-	for (size_t i = 0; i < options->n_allow && !err; i++) {
-		const struct addr_prefix *prefix = &options->allow[i];
-		struct skep_allow_key key = {
-			.prefix_length = 8 * sizeof(key.service_id) + prefix->length,
-			.service_id = service_id,
-			.client = prefix->addr,
-		};
-
-		if (skep_addr_is_v4(&prefix->addr) && prefix->length >= 96)
-			err = table_add(&builder->desired->allow, &key, &value);
-	}
-	return err;
-}
-
 static int build_frontends(struct builder *builder)
 {
-	const struct datapath_node *node = builder->node;
-	bool *closed = calloc(node->n_addresses + 1, sizeof(*closed));
-	struct options options;
-	int err = closed ? 0 : -ENOMEM;
+	struct desired *desired = builder->desired;
+	int err = 0;
 
-	for (size_t i = 0; i < builder->model->n_services && !err; i++) {
-		const struct model_service *service = &builder->model->services[i];
-
-		if (!service->n_ports)
-			continue;
-		options_read(service, &options, NULL, NULL);
-		for (size_t a = 0; a < node->n_addresses; a++)
-			closed[a] = options.has_bind &&
-				    !is_bound(&options, &node->addresses[a], node->net);
-		err = add_allowed(builder, builder->service_ids[i], &options);
-		if (!err)
-			err = add_frontends(builder, service, builder->service_ids[i], &options,
-					    closed);
-	}
-	free(closed);
+	for (size_t i = 0; i < builder->model->n_services && !err; i++)
+		err = frontends_add(&desired->services, &desired->allow,
+				    &builder->model->services[i], builder->service_ids[i],
+				    builder->node);
 	return err;
 }
 

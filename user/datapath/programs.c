@@ -272,6 +272,7 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	programs->wires = bpf_map__fd(object->maps.wires);
 	programs->maps = object->obj;
 	programs->max_services = bpf_map__max_entries(object->maps.service_counters);
+	programs->max_flows = bpf_map__max_entries(object->maps.flows) * SKEP_WAYS;
 	programs->max_tasks = bpf_map__max_entries(object->maps.task_counters);
 cleanup:
 	if (err)
