@@ -87,7 +87,7 @@ static int add_allowed(struct table *allow, uint32_t service_id, const struct op
 			.client = prefix->addr,
 		};
 
-		if (skep_addr_is_v4(&prefix->addr) && prefix->length >= 96)
+		if (skep_addr_is_v4(&prefix->addr))
 			err = table_add(allow, &key, &value);
 	}
 	return err;
