@@ -119,6 +119,7 @@ size_t http_chunk_head(uint64_t size, char room[HTTP_CHUNK_HEAD_MAX])
 		n++;
 	for (size_t i = 0; i < n; i++)
 		room[i] = digits[size >> (4 * (n - 1 - i)) & 15];
-	memcpy(room + n, "\r\n", 2);
+	room[n] = '\r';
+	room[n + 1] = '\n';
 	return n + 2;
 }
