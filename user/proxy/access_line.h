@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A line of the access log: what the head said is kept from its arrival on, the rest is added at the end. */
+#ifndef SKEP_PROXY_ACCESS_LINE_H
+#define SKEP_PROXY_ACCESS_LINE_H
+
+struct worker;
+struct exchange;
+struct access_line;
+
+/* The exchange's head is in the client's buffer. NULL: no memory, and so no line. */
+struct access_line *access_line_new(const struct worker *worker, const struct exchange *exchange);
+/* Writes the exchange's line and frees it. */
+void access_line_put(struct worker *worker, struct exchange *exchange);
+
+#endif
