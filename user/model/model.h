@@ -69,6 +69,7 @@ struct model_service {
 	size_t n_ports;
 	struct model_attachment *vips;
 	size_t n_vips;
+	int64_t created_ms; /* since 1970; 0: not known */
 };
 
 /* Swarm's task states, in its order (docker's api/types/swarm/task.go). */
