@@ -29,7 +29,7 @@ WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong
-LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lpcre2-8 -lcrypt
+LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lpcre2-8 -lcrypt -lm -lpthread
 
 ifeq ($(SANITIZE),1)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

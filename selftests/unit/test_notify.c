@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/notify.h"
+#include "lib/notify.h"
 
 /* The service manager's end: a datagram socket, named by a path or, with '@', abstractly. */
 static struct manager {

@@ -11,7 +11,7 @@
 #include "agent/config.h"
 #include "agent/journal.h"
 #include "agent/node.h"
-#include "agent/notify.h"
+#include "lib/notify.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"

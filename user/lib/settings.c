@@ -37,7 +37,7 @@ refuse:
 }
 
 int settings_u16(void *config, const struct setting *setting, const char *value,
-		   struct skep_error *error)
+		 struct skep_error *error)
 {
 	uint16_t *field = (uint16_t *)((char *)config + setting->offset);
 	unsigned long number = 0;
@@ -49,7 +49,7 @@ int settings_u16(void *config, const struct setting *setting, const char *value,
 }
 
 int settings_u32(void *config, const struct setting *setting, const char *value,
-		   struct skep_error *error)
+		 struct skep_error *error)
 {
 	uint32_t *field = (uint32_t *)((char *)config + setting->offset);
 	unsigned long number = 0;
@@ -61,7 +61,7 @@ int settings_u32(void *config, const struct setting *setting, const char *value,
 }
 
 int settings_path(void *config, const struct setting *setting, const char *value,
-		    struct skep_error *error)
+		  struct skep_error *error)
 {
 	size_t length = strlen(value);
 
@@ -139,7 +139,8 @@ static int read_lines(struct reader *reader, const char *path, char *text, size_
 	return 0;
 }
 
-static int read_file(struct reader *reader, const char *named, const char *usual, struct skep_error *error)
+static int read_file(struct reader *reader, const char *named, const char *usual,
+		     struct skep_error *error)
 {
 	const char *path = named ? named : usual;
 	char *text = NULL;

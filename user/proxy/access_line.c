@@ -20,8 +20,8 @@ struct access_line {
 };
 
 /*
- * As both formats can have it between quotes: quote and backslash with a backslash, and bytes that are no printable ASCII as \xHH (combined) or
- * \u00HH (JSON).
+ * As both formats can have it between quotes: quote and backslash with a backslash, and bytes that
+ * are no printable ASCII as \xHH (combined) or \u00HH (JSON).
  */
 static void escape(char *out, size_t room, struct http_text text, bool json)
 {
@@ -82,11 +82,10 @@ static int combined(char *text, const struct worker *worker, const struct exchan
 	(void)worker;
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S %z", &tm);
-	return snprintf(text, LINE_SIZE,
-			"%s - - [%s] \"%s %s HTTP/1.%u\" %u %" PRIu64 " \"%s\" \"%s\"\n",
-			addr_text(&exchange->client->addr, addr), date, line->method, line->target,
-			line->minor, exchange->status, exchange->answer.moved, line->referer,
-			line->agent);
+	return snprintf(
+		text, LINE_SIZE, "%s - - [%s] \"%s %s HTTP/1.%u\" %u %" PRIu64 " \"%s\" \"%s\"\n",
+		addr_text(&exchange->client->addr, addr), date, line->method, line->target,
+		line->minor, exchange->status, exchange->answer.moved, line->referer, line->agent);
 }
 
 static int json(char *text, const struct worker *worker, const struct exchange *exchange)
@@ -105,8 +104,7 @@ static int json(char *text, const struct worker *worker, const struct exchange *
 		text, LINE_SIZE,
 		"{\"time\":\"%s.%03ldZ\",\"client\":\"%s\",\"entry\":\"%s\",\"method\":\"%s\","
 		"\"host\":\"%s\",\"target\":\"%s\",\"status\":%u,\"bytes_in\":%" PRIu64
-		",\"bytes_out\":%" PRIu64
-		",\"ms\":%" PRIu64
+		",\"bytes_out\":%" PRIu64 ",\"ms\":%" PRIu64
 		",\"service\":\"%s\",\"task\":\"%s\",\"tries\":%u,\"referer\":\"%s\","
 		"\"user_agent\":\"%s\"}\n",
 		date, now.tv_nsec / 1000000, addr_text(&exchange->client->addr, addr),
@@ -120,8 +118,9 @@ static int json(char *text, const struct worker *worker, const struct exchange *
 void access_line_put(struct worker *worker, struct exchange *exchange)
 {
 	char text[LINE_SIZE];
-	int size = worker->config->access_format == PROXY_LOG_JSON ? json(text, worker, exchange)
-								   : combined(text, worker, exchange);
+	int size = worker->config->access_format == PROXY_LOG_JSON
+			   ? json(text, worker, exchange)
+			   : combined(text, worker, exchange);
 
 	if (size > 0)
 		access_log_put(worker->access_log, worker->number, text,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A line of the access log: what the head said is kept from its arrival on, the rest is added at the end. */
+/* A line of the access log: what the head said is kept from its arrival on, the rest is added at
+ * the end. */
 #ifndef SKEP_PROXY_ACCESS_LINE_H
 #define SKEP_PROXY_ACCESS_LINE_H
 

@@ -38,30 +38,30 @@ struct backend *backend_get(struct worker *worker, const struct skep_addr *addr,
 	return backend;
 }
 
-static void unlink_idle(struct upstream *upstream)
+static void unlink_idle(struct conn *conn)
 {
-	struct backend *backend = upstream->backend;
+	struct backend *backend = conn->backend;
 
-	*(upstream->previous ? &upstream->previous->next : &backend->idle) = upstream->next;
-	*(upstream->next ? &upstream->next->previous : &backend->oldest) = upstream->previous;
+	*(conn->previous ? &conn->previous->next : &backend->idle) = conn->next;
+	*(conn->next ? &conn->next->previous : &backend->oldest) = conn->previous;
 	backend->n_idle--;
 }
 
-void upstream_close(struct worker *worker, struct upstream *upstream)
+void conn_close(struct worker *worker, struct conn *conn)
 {
-	if (upstream->progress)
-		upstream->backend->n_busy--;
+	if (conn->progress)
+		conn->backend->n_busy--;
 	else
-		unlink_idle(upstream);
-	wheel_unset(&worker->wheel, &upstream->timer);
-	stream_close(&upstream->stream);
-	worker_bury(worker, upstream);
+		unlink_idle(conn);
+	wheel_unset(&worker->wheel, &conn->timer);
+	stream_close(&conn->stream);
+	worker_bury(worker, conn);
 }
 
 static void close_idle(struct worker *worker, struct backend *backend)
 {
 	while (backend->idle)
-		upstream_close(worker, backend->idle);
+		conn_close(worker, backend->idle);
 }
 
 void backends_unwant(struct worker *worker)
@@ -100,26 +100,26 @@ void backends_free(struct worker *worker)
 
 static void idle_expired(struct wheel_timer *timer)
 {
-	struct upstream *upstream = container_of(timer, struct upstream, timer);
+	struct conn *conn = container_of(timer, struct conn, timer);
 
-	upstream_close(worker_self(), upstream);
+	conn_close(worker_self(), conn);
 }
 
-static void upstream_ready(struct source *source, uint32_t events)
+static void conn_ready(struct source *source, uint32_t events)
 {
-	struct upstream *upstream = container_of(source, struct upstream, stream.source);
+	struct conn *conn = container_of(source, struct conn, stream.source);
 
-	stream_note(&upstream->stream, events);
-	if (upstream->progress)
-		upstream->progress(upstream->context);
-	else if (upstream->stream.readable)
+	stream_note(&conn->stream, events);
+	if (conn->progress)
+		conn->progress(conn->context);
+	else if (conn->stream.readable)
 		/* Nobody asked for anything: it is the end, or nonsense. */
-		upstream_close(worker_self(), upstream);
+		conn_close(worker_self(), conn);
 }
 
-static int upstream_connect(struct worker *worker, struct upstream *upstream)
+static int conn_connect(struct worker *worker, struct conn *conn)
 {
-	const struct backend *backend = upstream->backend;
+	const struct backend *backend = conn->backend;
 	bool v4 = skep_addr_is_v4(&backend->addr);
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(backend->port)};
 	struct sockaddr_in four = {.sin_family = AF_INET,
@@ -132,7 +132,7 @@ static int upstream_connect(struct worker *worker, struct upstream *upstream)
 	if (fd < 0)
 		return -errno;
 	memcpy(&six.sin6_addr, &backend->addr, sizeof(six.sin6_addr));
-	upstream->stream.source = (struct source){fd, upstream_ready};
+	conn->stream.source = (struct source){fd, conn_ready};
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
 	    (connect(fd, v4 ? (struct sockaddr *)&four : (struct sockaddr *)&six,
 		     v4 ? sizeof(four) : sizeof(six)) &&
@@ -141,62 +141,62 @@ static int upstream_connect(struct worker *worker, struct upstream *upstream)
 		close(fd);
 		return err;
 	}
-	err = stream_watch(worker, &upstream->stream);
+	err = stream_watch(worker, &conn->stream);
 	if (err)
 		close(fd);
 	return err;
 }
 
-struct upstream *upstream_take(struct worker *worker, struct backend *backend, bool fresh,
-			       void (*progress)(void *context), void *context)
+struct conn *conn_take(struct worker *worker, struct backend *backend, bool fresh,
+		       void (*progress)(void *context), void *context)
 {
-	struct upstream *upstream = fresh ? NULL : backend->idle;
+	struct conn *conn = fresh ? NULL : backend->idle;
 	int err;
 
-	if (upstream) {
-		unlink_idle(upstream);
-		wheel_unset(&worker->wheel, &upstream->timer);
+	if (conn) {
+		unlink_idle(conn);
+		wheel_unset(&worker->wheel, &conn->timer);
 	} else {
-		upstream = calloc(1, sizeof(*upstream));
-		if (!upstream)
+		conn = calloc(1, sizeof(*conn));
+		if (!conn)
 			return NULL;
-		upstream->backend = backend;
-		upstream->connecting = true;
-		upstream->timer.expired = idle_expired;
-		err = upstream_connect(worker, upstream);
+		conn->backend = backend;
+		conn->connecting = true;
+		conn->timer.expired = idle_expired;
+		err = conn_connect(worker, conn);
 		if (err) {
-			free(upstream);
+			free(conn);
 			errno = -err;
 			return NULL;
 		}
 	}
-	upstream->progress = progress;
-	upstream->context = context;
+	conn->progress = progress;
+	conn->context = context;
 	backend->n_busy++;
-	return upstream;
+	return conn;
 }
 
-void upstream_keep(struct worker *worker, struct upstream *upstream)
+void conn_keep(struct worker *worker, struct conn *conn)
 {
-	struct backend *backend = upstream->backend;
+	struct backend *backend = conn->backend;
 
-	upstream->used = true;
-	if (!backend->wanted || upstream->stream.readable || upstream->stream.hung_up ||
+	conn->used = true;
+	if (!backend->wanted || conn->stream.readable || conn->stream.hung_up ||
 	    !worker->config->pool || worker->draining) {
-		upstream_close(worker, upstream);
+		conn_close(worker, conn);
 		return;
 	}
 	if (backend->n_idle >= worker->config->pool)
-		upstream_close(worker, backend->oldest);
-	upstream->progress = NULL;
-	upstream->context = NULL;
+		conn_close(worker, backend->oldest);
+	conn->progress = NULL;
+	conn->context = NULL;
 	backend->n_busy--;
-	upstream->previous = NULL;
-	upstream->next = backend->idle;
-	*(backend->idle ? &backend->idle->previous : &backend->oldest) = upstream;
-	backend->idle = upstream;
+	conn->previous = NULL;
+	conn->next = backend->idle;
+	*(backend->idle ? &backend->idle->previous : &backend->oldest) = conn;
+	backend->idle = conn;
 	backend->n_idle++;
-	wheel_set(&worker->wheel, &upstream->timer, worker->now_ms + worker->config->pool_time_ms);
+	wheel_set(&worker->wheel, &conn->timer, worker->now_ms + worker->config->pool_time_ms);
 }
 
 void backend_succeeded(struct backend *backend)

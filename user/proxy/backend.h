@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tasks that requests go to, as one worker knows them: their idle connections, and how they fared. Each worker has its own, so
- * that nothing is shared.
+ * The tasks that requests go to, as one worker knows them: their idle connections, and how they
+ * fared. Each worker has its own, so that nothing is shared.
  */
 #ifndef SKEP_PROXY_BACKEND_H
 #define SKEP_PROXY_BACKEND_H
@@ -19,11 +19,11 @@ struct backend;
 struct buffer;
 
 /* A connection to a task. Idle, in its backend's list; or lent to an exchange. */
-struct upstream {
+struct conn {
 	struct stream stream;
 	struct backend *backend;
-	struct upstream *next, *previous; /* among the idle: the one used last is first */
-	struct wheel_timer timer;	  /* of an idle one */
+	struct conn *next, *previous; /* among the idle: the one used last is first */
+	struct wheel_timer timer;     /* of an idle one */
 	bool connecting;
 	bool used; /* has answered a request before: the task may close it at any moment */
 	/* Whom it is lent to: called when the socket may have something new. NULL: it is idle. */
@@ -34,10 +34,10 @@ struct upstream {
 struct backend {
 	struct backend *next; /* in its chain */
 	struct skep_addr addr;
-	uint16_t port; /* host order */
-	bool wanted;   /* a task of the view in force */
+	uint16_t port;	/* host order */
+	bool wanted;	/* a task of the view in force */
 	uint32_t users; /* views, also older ones whose requests may try it yet */
-	struct upstream *idle, *oldest;
+	struct conn *idle, *oldest;
 	uint32_t n_idle;
 	uint32_t n_busy;
 	uint32_t failures; /* one after another */
@@ -54,23 +54,26 @@ struct backends {
 /* Finds it or makes it; NULL: no memory. */
 struct backend *backend_get(struct worker *worker, const struct skep_addr *addr, uint16_t port);
 
-/* All that are not wanted again before backends_sweep() lose their idle connections, and go when nobody uses them. */
+/* All that are not wanted again before backends_sweep() lose their idle connections, and go when
+ * nobody uses them. */
 void backends_unwant(struct worker *worker);
 void backends_sweep(struct worker *worker);
 void backends_free(struct worker *worker);
 
 /*
- * A connection to the task: an idle one, or (fresh: in any case) a new one, which is connecting. progress() will be called, never from within this. NULL: errno says why.
+ * A connection to the task: an idle one, or (fresh: in any case) a new one, which is connecting.
+ * progress() will be called, never from within this. NULL: errno says why.
  */
-struct upstream *upstream_take(struct worker *worker, struct backend *backend, bool fresh,
-			       void (*progress)(void *context), void *context);
+struct conn *conn_take(struct worker *worker, struct backend *backend, bool fresh,
+		       void (*progress)(void *context), void *context);
 /* After a whole answer, with nothing left in it: it may serve another request. */
-void upstream_keep(struct worker *worker, struct upstream *upstream);
-void upstream_close(struct worker *worker, struct upstream *upstream);
+void conn_keep(struct worker *worker, struct conn *conn);
+void conn_close(struct worker *worker, struct conn *conn);
 
 /*
- * How a request fared with it. After FAILURES_MAX failures in a row (no connection, no answer or a broken one) it is left out for a
- * while, ever longer if it happens again, unless all of a service's tasks are (balance_pick()).
+ * How a request fared with it. After FAILURES_MAX failures in a row (no connection, no answer or a
+ * broken one) it is left out for a while, ever longer if it happens again, unless all of a
+ * service's tasks are (balance_pick()).
  */
 #define BACKEND_FAILURES_MAX   3
 #define BACKEND_EJECT_FIRST_MS 1000

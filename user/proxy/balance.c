@@ -31,7 +31,8 @@ void balance_release(struct worker *worker, struct bound_view *bound)
 		bound_free(worker, bound);
 }
 
-static int bind_group(struct worker *worker, struct bound_group *bound, const struct view_group *group)
+static int bind_group(struct worker *worker, struct bound_group *bound,
+		      const struct view_group *group)
 {
 	bound->group = group;
 	bound->backends = calloc(group->n_tasks + 1, sizeof(struct backend *));
@@ -40,8 +41,7 @@ static int bind_group(struct worker *worker, struct bound_group *bound, const st
 	/* Workers that start alike would all begin with the same task. */
 	bound->cursor = (uint32_t)(worker_random(worker) >> 32);
 	for (uint32_t t = 0; t < group->n_tasks; t++) {
-		struct backend *backend =
-			backend_get(worker, &group->tasks[t].addr, group->port);
+		struct backend *backend = backend_get(worker, &group->tasks[t].addr, group->port);
 
 		if (!backend)
 			return -ENOMEM;
@@ -140,7 +140,8 @@ static int pick_least(struct worker *worker, struct bound_group *group,
 	return pick_in_turn(worker, group, request, any);
 }
 
-/* Rendezvous hashing: a client keeps its task for as long as that is there, whoever comes and goes. */
+/* Rendezvous hashing: a client keeps its task for as long as that is there, whoever comes and goes.
+ */
 static int pick_by_client(const struct worker *worker, const struct bound_group *group,
 			  const struct balance_request *request, bool any)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Buffers of one thread's connections, lent only while there is something in them: an idle connection has none.
+ * Buffers of one thread's connections, lent only while there is something in them: an idle
+ * connection has none.
  */
 #ifndef SKEP_PROXY_BUFFER_H
 #define SKEP_PROXY_BUFFER_H
 
 #include <stddef.h>
 
-#define BUFFER_SIZE	16384
-#define BUFFERS_KEPT	256 /* free ones that are not given back to malloc */
+#define BUFFER_SIZE  16384
+#define BUFFERS_KEPT 256 /* free ones that are not given back to malloc */
 
 struct buffer {
 	char *data; /* NULL: none is held */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Health checks of tasks, by asking: one for each address, port and question, however many routes want it. The main thread asks; workers only read
- * the outcome.
+ * Health checks of tasks, by asking: one for each address, port and question, however many routes
+ * want it. The main thread asks; workers only read the outcome.
  */
 #ifndef SKEP_PROXY_CHECK_H
 #define SKEP_PROXY_CHECK_H

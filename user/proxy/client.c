@@ -14,8 +14,8 @@
 #include "proxy/worker.h"
 
 #define REQUESTS_AT_ONCE 16 /* of one client, before others have their turn */
-#define LINGER_MS    5000
-#define LINGER_BYTES (256 * 1024)
+#define LINGER_MS	 5000
+#define LINGER_BYTES	 (256 * 1024)
 
 void client_close(struct worker *worker, struct client *client)
 {
@@ -52,7 +52,8 @@ static void linger(struct worker *worker, struct client *client)
 		client_close(worker, client);
 }
 
-/* The beginning of a request, if something is there or comes. false: nothing, or the client is gone. */
+/* The beginning of a request, if something is there or comes. false: nothing, or the client is
+ * gone. */
 static bool begin(struct worker *worker, struct client *client)
 {
 	ssize_t n;

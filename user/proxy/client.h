@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connections of clients. Between two requests one is this struct and a socket, and no more; for a request it has an exchange.
+ * Connections of clients. Between two requests one is this struct and a socket, and no more; for a
+ * request it has an exchange.
  */
 #ifndef SKEP_PROXY_CLIENT_H
 #define SKEP_PROXY_CLIENT_H
@@ -21,11 +22,12 @@ struct exchange;
 enum client_state {
 	CLIENT_IDLE,	 /* between requests */
 	CLIENT_EXCHANGE, /* in a request, or in its head */
-	CLIENT_LINGERS,	 /* its last answer is sent; what it still sends is read and let go, or a reset would overtake the answer */
+	CLIENT_LINGERS,	 /* its last answer is sent; what it still sends is read and let go, or a
+			    reset would overtake the answer */
 };
 
 struct client {
-	struct client *next, **place; /* the worker's list */
+	struct client *next, **place;	     /* the worker's list */
 	struct client *again, **again_place; /* its list of those that have not had enough */
 	struct stream stream;
 	struct wheel_timer timer; /* of the state, or of the exchange's */
@@ -34,13 +36,14 @@ struct client {
 	struct skep_addr addr;
 	uint16_t port; /* host order */
 	uint8_t entry;
-	uint8_t state; /* enum client_state */
+	uint8_t state;	   /* enum client_state */
 	uint32_t lingered; /* bytes */
 };
 
 /* fd is taken over. Without memory the connection is closed. */
 void client_open(struct worker *worker, int fd, size_t entry, const struct sockaddr *address);
-/* Goes on as far as it can: one of the streams may have something new. The client may be gone after. */
+/* Goes on as far as it can: one of the streams may have something new. The client may be gone
+ * after. */
 void client_run(struct worker *worker, struct client *client);
 /* At once, whatever was sent or not. */
 void client_close(struct worker *worker, struct client *client);

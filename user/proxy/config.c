@@ -48,8 +48,8 @@ static int parse_endpoint(const char *text, struct proxy_entry *entry, struct sk
 		return 0;
 	}
 refuse:
-	return error_set(error, -EINVAL, "\"%s\" is not of the form ADDR:PORT, [ADDR]:PORT or :PORT",
-			 text);
+	return error_set(error, -EINVAL,
+			 "\"%s\" is not of the form ADDR:PORT, [ADDR]:PORT or :PORT", text);
 }
 
 static void remove_entry(struct proxy_config *config, const char *name)
@@ -77,7 +77,8 @@ static int add_entry(struct proxy_config *config, const char *name, const char *
 	for (size_t i = 0; i < config->n_entries; i++)
 		if (config->entries[i].port == entry.port &&
 		    skep_addr_equal(&config->entries[i].addr, &entry.addr))
-			return error_set(error, -EINVAL, "entry %s has that address and port already",
+			return error_set(error, -EINVAL,
+					 "entry %s has that address and port already",
 					 config->entries[i].name);
 	config->entries[config->n_entries++] = entry;
 	return 0;
@@ -103,8 +104,9 @@ static int set_entry(void *context, const struct setting *setting, const char *v
 		return error_set(error, -EINVAL, "\"%s\" is not of the form NAME=ADDR:PORT", value);
 	for (size_t i = 0; i < length; i++)
 		if (!isalnum((unsigned char)value[i]) && !strchr("-_.", value[i]))
-			return error_set(error, -EINVAL,
-					 "an entry's name has letters, digits, '-', '_' and '.' only");
+			return error_set(
+				error, -EINVAL,
+				"an entry's name has letters, digits, '-', '_' and '.' only");
 	memcpy(name, value, length);
 	name[length] = '\0';
 	if (find_entry(context, name))
@@ -132,7 +134,8 @@ static int add_trusted(void *context, const struct setting *setting, const char 
 	if (addr_parse(value, &prefix.addr) == 0)
 		prefix.length = 128;
 	else if (addr_prefix_parse(value, &prefix))
-		return error_set(error, -EINVAL, "\"%s\" is not a network like 192.0.2.0/24", value);
+		return error_set(error, -EINVAL, "\"%s\" is not a network like 192.0.2.0/24",
+				 value);
 	if (config->n_trusted == PROXY_MAX_TRUSTED)
 		return error_set(error, -EINVAL, "more than %d networks", PROXY_MAX_TRUSTED);
 	config->trusted[config->n_trusted++] = prefix;

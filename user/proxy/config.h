@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The proxy's configuration: flags, and lines `name value` of a file; flags win. A value: nothing in it is allocated.
+ * The proxy's configuration: flags, and lines `name value` of a file; flags win. A value: nothing
+ * in it is allocated.
  */
 #ifndef SKEP_PROXY_CONFIG_H
 #define SKEP_PROXY_CONFIG_H
@@ -13,14 +14,14 @@
 #include "lib/error.h"
 #include "lib/log.h"
 
-#define PROXY_CONFIG_FILE  "/etc/skep/proxy.conf"
-#define PROXY_RUN_DIR	   "/run/skep-proxy"
-#define PROXY_PATH_SIZE	   256
-#define PROXY_NAME_SIZE	   32
-#define PROXY_MAX_ENTRIES  16
-#define PROXY_MAX_TRUSTED  64
-#define PROXY_MAX_WORKERS  64
-#define PROXY_HTTP	   "http" /* the entry of --http */
+#define PROXY_CONFIG_FILE "/etc/skep/proxy.conf"
+#define PROXY_RUN_DIR	  "/run/skep-proxy"
+#define PROXY_PATH_SIZE	  256
+#define PROXY_NAME_SIZE	  32
+#define PROXY_MAX_ENTRIES 16
+#define PROXY_MAX_TRUSTED 64
+#define PROXY_MAX_WORKERS 64
+#define PROXY_HTTP	  "http" /* the entry of --http */
 
 struct proxy_entry { /* where clients come in */
 	char name[PROXY_NAME_SIZE];
@@ -36,7 +37,7 @@ enum proxy_log_format {
 struct proxy_config {
 	struct proxy_entry entries[PROXY_MAX_ENTRIES];
 	size_t n_entries;
-	uint32_t workers;		/* threads; 0: as many as CPUs this process may use */
+	uint32_t workers;		    /* threads; 0: as many as CPUs this process may use */
 	char agent_socket[PROXY_PATH_SIZE]; /* of the local API */
 	char run_dir[PROXY_PATH_SIZE];
 	char user[PROXY_NAME_SIZE]; /* after the sockets are open; "": stay who it is */
@@ -46,18 +47,19 @@ struct proxy_config {
 	struct addr_prefix trusted[PROXY_MAX_TRUSTED];
 	size_t n_trusted;
 
-	uint32_t head_bytes;	  /* of a request's or an answer's head */
+	uint32_t head_bytes; /* of a request's or an answer's head */
 	uint32_t head_fields;
-	uint32_t head_time_ms;	  /* from a request's first byte to its head's last */
-	uint32_t body_rate;	  /* bytes/s below which, over body_grace_ms, a request's body is too slow; 0: any */
-	uint32_t idle_time_ms;	  /* of a client between requests */
+	uint32_t head_time_ms; /* from a request's first byte to its head's last */
+	uint32_t body_rate;    /* bytes/s below which, over body_grace_ms, a request's body is too
+				  slow; 0: any */
+	uint32_t idle_time_ms; /* of a client between requests */
 	uint32_t connect_time_ms; /* to a task */
 	uint32_t answer_time_ms;  /* a task's silence, where the route does not say */
 	uint32_t pool;		  /* idle connections kept for each task, by each worker */
 	uint32_t pool_time_ms;	  /* and for how long */
 	uint32_t max_connections; /* of clients, all workers together */
 	uint32_t drain_time_ms;	  /* for requests in flight when it ends */
-	uint32_t splice_from;	  /* bytes of payload to come from which splice(2) moves it; 0: never */
+	uint32_t splice_from; /* bytes of payload to come from which splice(2) moves it; 0: never */
 
 	char access_log[PROXY_PATH_SIZE]; /* "": none; "-": standard output */
 	enum proxy_log_format access_format;

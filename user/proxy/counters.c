@@ -87,8 +87,7 @@ static uint64_t sum(const struct registry *registry, const struct series *series
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < registry->workers; i++)
-		total += counters_read(
-			(const counter *)((const char *)&series->slots[i] + offset));
+		total += counters_read((const counter *)((const char *)&series->slots[i] + offset));
 	return total;
 }
 
@@ -147,8 +146,8 @@ static void print_histogram(const struct registry *registry, const struct series
 void registry_print(const struct registry *registry, const char *prefix, const char *label,
 		    FILE *out)
 {
-	static void (*const metrics[])(const struct registry *, const struct series *,
-				       const char *, const char *,
+	static void (*const metrics[])(const struct registry *, const struct series *, const char *,
+				       const char *,
 				       FILE *) = {print_answers, print_bytes, print_histogram};
 	static const char *const types[] = {"requests_total counter", "bytes_total counter",
 					    "duration_seconds histogram"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the proxy counts. Each worker has slots of its own, which it alone writes and anybody may read: no lock, no locked
- * instruction.
+ * What the proxy counts. Each worker has slots of its own, which it alone writes and anybody may
+ * read: no lock, no locked instruction.
  */
 #ifndef SKEP_PROXY_COUNTERS_H
 #define SKEP_PROXY_COUNTERS_H
@@ -32,18 +32,19 @@ struct counters {
 	counter accept_pauses; /* times that it took no new clients: too many, or no descriptors */
 	counter refused;       /* requests that are not HTTP, or not as strict as they must be */
 	counter unrouted;      /* requests that no rule takes */
-	counter upstream_opened, upstream_reused;
+	counter conns_opened, conns_reused;
 	counter retries;
 	counter ejections;
 	counter bytes_copied, bytes_spliced; /* payload, both ways */
 };
 
-/* Times from a request's head to the end of its answer: upper bounds of the buckets, ms. The last has none. */
+/* Times from a request's head to the end of its answer: upper bounds of the buckets, ms. The last
+ * has none. */
 #define COUNTERS_BUCKETS 12
 extern const uint32_t counters_bounds_ms[COUNTERS_BUCKETS - 1];
 
-struct series_slot { /* of one worker */
-	counter answers[6]; /* by status / 100; [0]: none was given */
+struct series_slot {		     /* of one worker */
+	counter answers[6];	     /* by status / 100; [0]: none was given */
 	counter bytes_in, bytes_out; /* payload */
 	counter buckets[COUNTERS_BUCKETS];
 	counter sum_ms;
@@ -53,7 +54,7 @@ struct series_slot { /* of one worker */
 struct series {
 	struct series *next;
 	char *name;
-	unsigned int users; /* views that have it */
+	unsigned int users;	    /* views that have it */
 	struct series_slot slots[]; /* one for each worker */
 };
 

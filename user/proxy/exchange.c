@@ -31,8 +31,7 @@ struct exchange *exchange_begin(struct worker *worker, struct client *client)
 	exchange->began_ms = exchange->active_ms = worker->now_ms;
 	http_head_request(&exchange->head, exchange->fields, worker->config->head_fields,
 			  worker->config->head_bytes);
-	wheel_set(&worker->wheel, &client->timer,
-		  worker->now_ms + worker->config->head_time_ms);
+	wheel_set(&worker->wheel, &client->timer, worker->now_ms + worker->config->head_time_ms);
 	return exchange;
 }
 
@@ -54,8 +53,8 @@ static void count(struct worker *worker, struct exchange *exchange)
 		series_count(exchange->route_slot, exchange->status, exchange->request.moved,
 			     exchange->answer.moved, ms);
 	if (exchange->group && exchange->reply_begun)
-		series_count(&exchange->group->group->tasks[exchange->task].series->slots
-				      [worker->number],
+		series_count(&exchange->group->group->tasks[exchange->task]
+				      .series->slots[worker->number],
 			     exchange->status, exchange->request.moved, exchange->answer.moved, ms);
 }
 
@@ -147,16 +146,16 @@ static enum exchange_state run_head(struct worker *worker, struct exchange *exch
 
 static enum exchange_state run_connect(struct worker *worker, struct exchange *exchange)
 {
-	struct upstream *upstream = exchange->upstream;
+	struct conn *conn = exchange->conn;
 
 	if (exchange->client->stream.broken)
 		return EXCHANGE_BROKEN;
-	if (upstream->stream.writable) {
-		if (stream_error(&upstream->stream)) {
+	if (conn->stream.writable) {
+		if (stream_error(&conn->stream)) {
 			exchange_task_failed(worker, exchange, 502);
 			return EXCHANGE_AGAIN;
 		}
-		upstream->connecting = false;
+		conn->connecting = false;
 		exchange->phase = PHASE_RELAY;
 		exchange->active_ms = worker->now_ms;
 		return EXCHANGE_AGAIN;
@@ -176,8 +175,8 @@ static uint32_t answer_time_ms(const struct worker *worker, const struct exchang
 }
 
 /*
- * When nothing can go on: by when it must have. Putting it off costs a store. A body that trickles in is looked at from time to
- * time.
+ * When nothing can go on: by when it must have. Putting it off costs a store. A body that trickles
+ * in is looked at from time to time.
  */
 static void set_deadline(struct worker *worker, struct exchange *exchange, uint64_t silence_ms)
 {
@@ -200,7 +199,7 @@ static bool body_trickles(struct worker *worker, struct exchange *exchange)
 	    worker->now_ms < exchange->body_watch_ms + BODY_WATCH_MS)
 		return false;
 	slow = exchange->request.moved - exchange->body_watch_bytes < least &&
-	       !exchange->client->stream.readable && exchange->upstream->stream.writable;
+	       !exchange->client->stream.readable && exchange->conn->stream.writable;
 	exchange->body_watch_ms = worker->now_ms;
 	exchange->body_watch_bytes = exchange->request.moved;
 	return slow;
@@ -245,7 +244,7 @@ static bool run_request(struct worker *worker, struct exchange *exchange,
 static bool run_reply_head(struct worker *worker, struct exchange *exchange,
 			   enum exchange_state *state)
 {
-	struct stream *stream = &exchange->upstream->stream;
+	struct stream *stream = &exchange->conn->stream;
 	int err;
 
 	while (!exchange->reply_read && !exchange->interim) {
@@ -260,7 +259,7 @@ static bool run_reply_head(struct worker *worker, struct exchange *exchange,
 			return true;
 		if (err && exchange->reply_begun) {
 			/* An answer that broke off in its head. */
-			backend_failed(exchange->upstream->backend, worker->now_ms);
+			backend_failed(exchange->conn->backend, worker->now_ms);
 			exchange_give_back(worker, exchange, false);
 			exchange_answer(worker, exchange, 502);
 		} else if (err) {
@@ -279,7 +278,7 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	if (exchange->upstream)
+	if (exchange->conn)
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   exchange->reply.keep_alive &&
@@ -338,7 +337,7 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 	    worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange)) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
-		backend_failed(exchange->upstream->backend, worker->now_ms);
+		backend_failed(exchange->conn->backend, worker->now_ms);
 		exchange_give_back(worker, exchange, false);
 		exchange_answer(worker, exchange, 504);
 		return EXCHANGE_AGAIN;
@@ -424,7 +423,8 @@ enum exchange_state exchange_run(struct worker *worker, struct exchange *exchang
 	enum exchange_state state;
 	enum exchange_phase phase;
 
-	/* A phase that leads to another goes on there at once; one that has had enough waits for its turn. */
+	/* A phase that leads to another goes on there at once; one that has had enough waits for
+	 * its turn. */
 	do {
 		phase = exchange->phase;
 		state = run_phase(worker, exchange);

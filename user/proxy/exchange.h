@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A request and its answer: from the first byte of the head to the last of the answer, or through the tunnel that it became.
+ * A request and its answer: from the first byte of the head to the last of the answer, or through
+ * the tunnel that it became.
  *
- * The head is parsed, routed and written anew; what follows moves both ways at once (relay.h). A task that fails before the first byte
- * of an answer costs the client nothing, if the request may be sent again and all of it is still here: the next task gets it.
+ * The head is parsed, routed and written anew; what follows moves both ways at once (relay.h). A
+ * task that fails before the first byte of an answer costs the client nothing, if the request may
+ * be sent again and all of it is still here: the next task gets it.
  */
 #ifndef SKEP_PROXY_EXCHANGE_H
 #define SKEP_PROXY_EXCHANGE_H
@@ -19,7 +21,7 @@
 
 struct worker;
 struct client;
-struct upstream;
+struct conn;
 struct access_line;
 
 enum exchange_state {
@@ -38,7 +40,7 @@ enum exchange_phase {
 	PHASE_ANSWER,  /* of the proxy's own */
 };
 
-#define EXCHANGE_TRIES 3	/* tasks for one request */
+#define EXCHANGE_TRIES 3       /* tasks for one request */
 #define TUNNEL_TIME_MS 3600000 /* an idle tunnel's, where the route does not say */
 
 struct exchange {
@@ -49,12 +51,12 @@ struct exchange {
 	uint64_t active_ms; /* when something last moved */
 	bool expired;	    /* the client's timer rang: exchange_run() finds out what for */
 
-	struct http_head head;	  /* the request's */
+	struct http_head head; /* the request's */
 	bool head_read;
-	bool request_ended;	  /* all of it is sent, or the task wants no more of it */
+	bool request_ended; /* all of it is sent, or the task wants no more of it */
 	struct relay request;
 	uint64_t body_watch_ms, body_watch_bytes; /* how much of its body had come then */
-	struct access_line *line; /* NULL: no access log */
+	struct access_line *line;		  /* NULL: no access log */
 
 	struct bound_view *bound;      /* NULL: not routed (yet) */
 	const struct route_rule *rule; /* NULL: none takes it */
@@ -63,7 +65,7 @@ struct exchange {
 	uint64_t cookie; /* of a sticky client; 0: none */
 	bool stuck;	 /* to the task that the cookie names */
 
-	struct upstream *upstream;
+	struct conn *conn;
 	uint32_t task; /* index in the group */
 	uint32_t tried[EXCHANGE_TRIES], n_tried;
 	bool fresh; /* no connection that was used before */
@@ -71,7 +73,7 @@ struct exchange {
 	struct buffer up;	/* from the task */
 	struct http_head reply; /* the answer's head */
 	bool reply_begun;	/* a byte of it is here */
-	bool reply_read;	/* its head, the final one, is here, or the answer is the proxy's own */
+	bool reply_read; /* its head, the final one, is here, or the answer is the proxy's own */
 	bool reply_ended;
 	bool interim; /* what is being sent is a 1xx */
 	unsigned int n_interim;

@@ -5,13 +5,16 @@
 
 #include "proxy/exchange.h"
 
-/* exchange_route.c: the head is here: who gets the request. Leaves the exchange in its next phase. */
+/* exchange_route.c: the head is here: who gets the request. Leaves the exchange in its next phase.
+ */
 void exchange_route(struct worker *worker, struct exchange *exchange);
 
 /* exchange_task.c */
-/* Lends a connection to a task that was not tried; or answers that there is none, with the status. */
+/* Lends a connection to a task that was not tried; or answers that there is none, with the status.
+ */
 void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t status);
-/* The connection failed before the answer began: another task, if the request can go there, or an answer with the status. */
+/* The connection failed before the answer began: another task, if the request can go there, or an
+ * answer with the status. */
 void exchange_task_failed(struct worker *worker, struct exchange *exchange, uint16_t status);
 /* Lets go of the connection. keep: it may serve another request. */
 void exchange_give_back(struct worker *worker, struct exchange *exchange, bool keep);

@@ -40,8 +40,8 @@ static void add_cookie(struct exchange *exchange, struct extras *extras)
 			  sticky->same_site ? "; SameSite=" : "",
 			  sticky->same_site ? sticky->same_site : "");
 	if (length > 0 && length < (int)sizeof(extras->cookie))
-		extras->list[extras->n++] = (struct http_extra){
-			HTTP_TEXT("Set-Cookie"), {extras->cookie, (size_t)length}};
+		extras->list[extras->n++] = (struct http_extra){HTTP_TEXT("Set-Cookie"),
+								{extras->cookie, (size_t)length}};
 }
 
 /* What the rule changes in the answer's fields. */
@@ -60,8 +60,8 @@ static void change_fields(struct exchange *exchange, const char *data, struct ex
 			from = (uint32_t)(found - exchange->reply.fields.list) + 1;
 		}
 		if (field->action != ROUTE_FIELD_REMOVE && extras->n < EXTRA_MAX)
-			extras->list[extras->n++] = (struct http_extra){text_of(field->name),
-									text_of(field->value)};
+			extras->list[extras->n++] =
+				(struct http_extra){text_of(field->name), text_of(field->value)};
 	}
 }
 
@@ -103,7 +103,7 @@ static int begin_tunnel(struct worker *worker, struct exchange *exchange, const 
 {
 	const struct http_to_client onward = {.framing = HTTP_FRAMING_TUNNEL};
 	struct client *client = exchange->client;
-	struct stream *task = &exchange->upstream->stream;
+	struct stream *task = &exchange->conn->stream;
 	int err = write_head(worker, exchange, data, &onward);
 
 	if (err)
@@ -127,7 +127,8 @@ static int begin_answer(struct worker *worker, struct exchange *exchange, const 
 	extras.n = 0;
 	add_cookie(exchange, &extras);
 	change_fields(exchange, data, &extras);
-	/* Where a body of unknown length ends: a client that knows chunks need not lose its connection over it. */
+	/* Where a body of unknown length ends: a client that knows chunks need not lose its
+	 * connection over it. */
 	if (onward.framing == HTTP_FRAMING_CHUNKED || onward.framing == HTTP_FRAMING_CLOSE)
 		onward.framing = modern ? HTTP_FRAMING_CHUNKED : HTTP_FRAMING_CLOSE;
 	if (onward.framing == HTTP_FRAMING_CLOSE || !exchange->head.keep_alive ||
@@ -144,7 +145,7 @@ static int begin_answer(struct worker *worker, struct exchange *exchange, const 
 
 static void refuse(struct worker *worker, struct exchange *exchange)
 {
-	backend_failed(exchange->upstream->backend, worker->now_ms);
+	backend_failed(exchange->conn->backend, worker->now_ms);
 	exchange_give_back(worker, exchange, false);
 	exchange_answer(worker, exchange, 502);
 }
@@ -157,7 +158,7 @@ static void accept_head(struct worker *worker, struct exchange *exchange)
 	int err;
 
 	exchange->active_ms = worker->now_ms;
-	relay_begin(&exchange->answer, &exchange->upstream->stream, &exchange->client->stream,
+	relay_begin(&exchange->answer, &exchange->conn->stream, &exchange->client->stream,
 		    &exchange->up, interim ? HTTP_FRAMING_NONE : reply->framing, reply->length,
 		    exchange->reply_fields);
 	if (interim) {

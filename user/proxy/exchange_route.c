@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A request's head is here: which rule takes it, what that makes of it, and the head that its task gets. */
+/* A request's head is here: which rule takes it, what that makes of it, and the head that its task
+ * gets. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,8 +16,10 @@
 #include "proxy/worker.h"
 #include "route/apply.h"
 
-#define EXTRA_MAX	64 /* fields that a rule may add */
-#define HEAD_ROOM	4096 /* by which the head that goes on may be longer than what came, without a rule's fields */
+#define EXTRA_MAX 64 /* fields that a rule may add */
+#define HEAD_ROOM                                                                                  \
+	4096 /* by which the head that goes on may be longer than what came, without a rule's      \
+		fields */
 #define REQUEST_ID_SIZE 33
 
 /* What of the head routing reads, and where. */
@@ -112,8 +115,8 @@ static size_t change_fields(struct exchange *exchange, const char *data,
 			from = (uint32_t)(field - fields->list) + 1;
 		}
 		if (change->action != ROUTE_FIELD_REMOVE && n < EXTRA_MAX)
-			extras[n++] = (struct http_extra){text_of(change->name),
-							  text_of(change->value)};
+			extras[n++] =
+				(struct http_extra){text_of(change->name), text_of(change->value)};
 	}
 	for (uint32_t i = 0; result->drop_authorization && i < fields->n; i++)
 		if (fields->list[i].known == HTTP_NAME_AUTHORIZATION)
@@ -186,8 +189,7 @@ static void forward(struct worker *worker, struct exchange *exchange, const char
 		return;
 	}
 	if (exchange->rule->sticky.cookie)
-		exchange->cookie =
-			sticky_cookie(exchange, data, exchange->rule->sticky.cookie);
+		exchange->cookie = sticky_cookie(exchange, data, exchange->rule->sticky.cookie);
 	client->in.start += head->size;
 	relay_begin(&exchange->request, &client->stream, NULL, &client->in, head->framing,
 		    head->length, exchange->fields);

@@ -6,7 +6,7 @@
 #include "proxy/exchange_parts.h"
 #include "proxy/worker.h"
 
-/* The upstream's socket may have something new. */
+/* The conn's socket may have something new. */
 static void progress(void *context)
 {
 	struct exchange *exchange = context;
@@ -16,15 +16,15 @@ static void progress(void *context)
 
 void exchange_give_back(struct worker *worker, struct exchange *exchange, bool keep)
 {
-	if (!exchange->upstream)
+	if (!exchange->conn)
 		return;
 	if (exchange->reply_read && exchange->status < 500)
-		backend_succeeded(exchange->upstream->backend);
+		backend_succeeded(exchange->conn->backend);
 	if (keep)
-		upstream_keep(worker, exchange->upstream);
+		conn_keep(worker, exchange->conn);
 	else
-		upstream_close(worker, exchange->upstream);
-	exchange->upstream = NULL;
+		conn_close(worker, exchange->conn);
+	exchange->conn = NULL;
 }
 
 static void start(struct worker *worker, struct exchange *exchange)
@@ -32,14 +32,14 @@ static void start(struct worker *worker, struct exchange *exchange)
 	struct client *client = exchange->client;
 
 	exchange->active_ms = worker->now_ms;
-	exchange->request.to = &exchange->upstream->stream;
-	if (exchange->upstream->connecting) {
-		counters_add(&worker->counters.upstream_opened, 1);
+	exchange->request.to = &exchange->conn->stream;
+	if (exchange->conn->connecting) {
+		counters_add(&worker->counters.conns_opened, 1);
 		exchange->phase = PHASE_CONNECT;
 		wheel_set(&worker->wheel, &client->timer,
 			  worker->now_ms + worker->config->connect_time_ms);
 	} else {
-		counters_add(&worker->counters.upstream_reused, 1);
+		counters_add(&worker->counters.conns_reused, 1);
 		exchange->phase = PHASE_RELAY;
 	}
 	if (!exchange->body_watch_ms)
@@ -47,8 +47,9 @@ static void start(struct worker *worker, struct exchange *exchange)
 }
 
 /*
- * A connection that was idle may be closed by the task at the very moment it is used. Who may not send a request twice had better take one that
- * the task has just used: servers wait for seconds at least.
+ * A connection that was idle may be closed by the task at the very moment it is used. Who may not
+ * send a request twice had better take one that the task has just used: servers wait for seconds at
+ * least.
  */
 #define UNSAFE_REUSE_MS 1000
 
@@ -76,7 +77,8 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 			.tried = exchange->tried,
 			.n_tried = exchange->n_tried,
 		};
-		/* Fresh: the same task once more, which had closed the connection that was used before. */
+		/* Fresh: the same task once more, which had closed the connection that was used
+		 * before. */
 		int task = exchange->fresh ? (int)exchange->task
 					   : balance_pick(worker, group, &request);
 		struct backend *backend;
@@ -85,12 +87,11 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 			break;
 		backend = group->backends[task];
 		exchange->task = (uint32_t)task;
-		exchange->stuck = exchange->cookie &&
-				  group->group->tasks[task].cookie == exchange->cookie;
-		exchange->upstream =
-			upstream_take(worker, backend, needs_fresh(worker, exchange, backend),
-				      progress, exchange);
-		if (exchange->upstream) {
+		exchange->stuck =
+			exchange->cookie && group->group->tasks[task].cookie == exchange->cookie;
+		exchange->conn = conn_take(worker, backend, needs_fresh(worker, exchange, backend),
+					   progress, exchange);
+		if (exchange->conn) {
 			start(worker, exchange);
 			return;
 		}
@@ -105,14 +106,14 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 
 void exchange_task_failed(struct worker *worker, struct exchange *exchange, uint16_t status)
 {
-	struct upstream *upstream = exchange->upstream;
-	bool unsent = !exchange->request.out.start && !exchange->request.sent &&
-		      !exchange->request.moved;
+	struct conn *conn = exchange->conn;
+	bool unsent =
+		!exchange->request.out.start && !exchange->request.sent && !exchange->request.moved;
 	bool may_repeat = unsent || (http_method_is_idempotent(exchange->head.method) &&
 				     relay_can_rewind(&exchange->request));
-	bool was_used = upstream->used;
+	bool was_used = conn->used;
 
-	if (!was_used && backend_failed(upstream->backend, worker->now_ms))
+	if (!was_used && backend_failed(conn->backend, worker->now_ms))
 		counters_add(&worker->counters.ejections, 1);
 	exchange_give_back(worker, exchange, false);
 	if (!may_repeat) {

@@ -11,11 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 /* "FD:ADDR/PORT " at most. */
 #define DESCRIPTION_SIZE (12 + ADDR_TEXT_SIZE + 7)
 
-/* One that listens everywhere takes IPv4 clients as v4-mapped addresses. Without IPv6 in the kernel: IPv4 alone. */
+/* One that listens everywhere takes IPv4 clients as v4-mapped addresses. Without IPv6 in the
+ * kernel: IPv4 alone. */
 static int open_socket(const struct proxy_entry *entry, struct skep_error *error)
 {
 	bool any = skep_addr_is_zero(&entry->addr), v4 = skep_addr_is_v4(&entry->addr);
@@ -54,7 +54,8 @@ static int open_socket(const struct proxy_entry *entry, struct skep_error *error
 }
 
 /* Takes a number and the separator after it off *text. */
-static bool take_number(const char **text, char separator, unsigned long most, unsigned long *number)
+static bool take_number(const char **text, char separator, unsigned long most,
+			unsigned long *number)
 {
 	char *end;
 
@@ -119,8 +120,7 @@ static int inherit(struct listeners *listeners, const struct proxy_config *confi
 		       (config->entries[i].port != inherited.port ||
 			!skep_addr_equal(&config->entries[i].addr, &inherited.addr)))
 			i++;
-		if (!err && i < config->n_entries &&
-		    fcntl(inherited.fd, F_SETFD, FD_CLOEXEC) == 0)
+		if (!err && i < config->n_entries && fcntl(inherited.fd, F_SETFD, FD_CLOEXEC) == 0)
 			err = add(listeners, inherited.fd, i);
 		else
 			close(inherited.fd);
@@ -177,9 +177,9 @@ char *listeners_describe(const struct listeners *listeners, const struct proxy_c
 		const struct proxy_entry *entry = &config->entries[listener->entry];
 		char addr[ADDR_TEXT_SIZE];
 
-		length += (size_t)snprintf(text + length, DESCRIPTION_SIZE, "%d:%s/%u ",
-					   listener->fd, addr_text(&entry->addr, addr),
-					   entry->port);
+		length +=
+			(size_t)snprintf(text + length, DESCRIPTION_SIZE, "%d:%s/%u ", listener->fd,
+					 addr_text(&entry->addr, addr), entry->port);
 	}
 	return text;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The sockets that clients come in by: one for each entry and worker, sharing the entry's port (SO_REUSEPORT), so that workers share
- * nothing. They are inherited from a predecessor where it had the same: one socket, two processes for a moment, and no connection
- * that waits in it is lost.
+ * The sockets that clients come in by: one for each entry and worker, sharing the entry's port
+ * (SO_REUSEPORT), so that workers share nothing. They are inherited from a predecessor where it had
+ * the same: one socket, two processes for a moment, and no connection that waits in it is lost.
  */
 #ifndef SKEP_PROXY_LISTENERS_H
 #define SKEP_PROXY_LISTENERS_H
@@ -23,8 +23,8 @@ struct listeners {
 #define LISTENERS_VARIABLE "SKEP_PROXY_LISTENERS"
 
 /*
- * Opens what was not inherited; inherited sockets of entries that there are no more are closed. An error names the
- * entry.
+ * Opens what was not inherited; inherited sockets of entries that there are no more are closed. An
+ * error names the entry.
  */
 int listeners_open(struct listeners *listeners, const struct proxy_config *config, size_t workers,
 		   struct skep_error *error);

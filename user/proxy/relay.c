@@ -86,7 +86,8 @@ static int take_trailers(struct worker *worker, struct relay *relay)
 		relay->tail = relay->ready ? CHUNK_LAST : CHUNK_LAST_ONE;
 		relay->tail_size = strlen(relay->tail);
 	} else if (relay->chunked) {
-		/* They are written to `out`, which goes before the payload: so once that is sent. */
+		/* They are written to `out`, which goes before the payload: so once that is sent.
+		 */
 		if (relay->ready)
 			return 0;
 		if (buffer_take(&worker->buffers, &relay->out))
@@ -108,8 +109,8 @@ static int take_chunks(struct worker *worker, struct relay *relay)
 {
 	while (!relay->in_trailers && unread_size(relay)) {
 		struct http_piece piece;
-		int err = http_chunks_next(&relay->chunks, unread(relay), unread_size(relay),
-					   &piece);
+		int err =
+			http_chunks_next(&relay->chunks, unread(relay), unread_size(relay), &piece);
 
 		if (err == -EBADMSG)
 			return refuse(relay, relay->chunks.refusal);
@@ -185,8 +186,8 @@ static int send_ready(struct worker *worker, struct relay *relay)
 	if (n_out)
 		parts[n++] = (struct iovec){relay->out.data + relay->out.start, n_out};
 	if (n_payload)
-		parts[n++] = (struct iovec){relay->in->data + relay->in->start + relay->sent,
-					    n_payload};
+		parts[n++] =
+			(struct iovec){relay->in->data + relay->in->start + relay->sent, n_payload};
 	if (relay->tail_size)
 		parts[n++] = (struct iovec){(char *)relay->tail, relay->tail_size};
 	if (!relay->to->writable)
@@ -251,9 +252,9 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 
 	if (!from || relay->chunked || unread_size(relay))
 		return false;
-	return relay->framing == HTTP_FRAMING_LENGTH ? relay->left >= from || relay->piped
-						     : relay->framing == HTTP_FRAMING_TUNNEL &&
-							       relay->moved >= from;
+	return relay->framing == HTTP_FRAMING_LENGTH
+		       ? relay->left >= from || relay->piped
+		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
 }
 
 static int open_pipe(struct relay *relay)
@@ -269,7 +270,8 @@ static int open_pipe(struct relay *relay)
 	return 0;
 }
 
-/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative errno. */
+/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative
+ * errno. */
 static int splice_some(struct worker *worker, struct relay *relay)
 {
 	ssize_t n;

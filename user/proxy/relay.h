@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One direction of an exchange: a message's head, which is ready to be sent, and its payload, from one stream to the other. The framing it came with
- * decides where it ends, so nothing beyond it is ever touched; chunks are read and written anew. Payload is copied
- * through one bounded buffer, or moved by splice(2) when enough of it is to come; whoever reads slowly is waited for, and then nothing more is read.
+ * One direction of an exchange: a message's head, which is ready to be sent, and its payload, from
+ * one stream to the other. The framing it came with decides where it ends, so nothing beyond it is
+ * ever touched; chunks are read and written anew. Payload is copied through one bounded buffer, or
+ * moved by splice(2) when enough of it is to come; whoever reads slowly is waited for, and then
+ * nothing more is read.
  */
 #ifndef SKEP_PROXY_RELAY_H
 #define SKEP_PROXY_RELAY_H
@@ -37,7 +39,8 @@ struct relay {
 	size_t tail_size;
 	enum http_framing framing; /* as it comes */
 	bool chunked;		   /* as it goes: in chunks of our own */
-	bool keep;  /* what was sent stays, to be sent again (relay_rewind()), while there is room; not for chunks */
+	bool keep;  /* what was sent stays, to be sent again (relay_rewind()), while there is room;
+		       not for chunks */
 	bool whole; /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
@@ -50,10 +53,12 @@ struct relay {
 	uint64_t moved; /* payload so far */
 };
 
-/* A message with this framing; out is empty. fields: room for HTTP_FIELDS trailers, while it lasts. */
+/* A message with this framing; out is empty. fields: room for HTTP_FIELDS trailers, while it lasts.
+ */
 void relay_begin(struct relay *relay, struct stream *from, struct stream *to, struct buffer *in,
 		 enum http_framing framing, uint64_t length, struct http_field *fields);
-/* Goes on as far as it can. After anything but RELAY_GOES_ON and RELAY_AGAIN only relay_end() may follow. */
+/* Goes on as far as it can. After anything but RELAY_GOES_ON and RELAY_AGAIN only relay_end() may
+ * follow. */
 enum relay_state relay_run(struct worker *worker, struct relay *relay);
 /* Nothing of it was lost yet: it may start anew, towards another stream. */
 bool relay_can_rewind(const struct relay *relay);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One side of a connection: a socket, and what is known of it. Watched by edge-triggered epoll, once for its whole life, so that no system
- * call is needed to wait; readable and writable say what a call may bring. Whoever reads or writes encrypted does it here.
+ * One side of a connection: a socket, and what is known of it. Watched by edge-triggered epoll,
+ * once for its whole life, so that no system call is needed to wait; readable and writable say what
+ * a call may bring. Whoever reads or writes encrypted does it here.
  */
 #ifndef SKEP_PROXY_STREAM_H
 #define SKEP_PROXY_STREAM_H
@@ -24,7 +25,8 @@ struct stream {
 	bool readable; /* a read may bring something, or the end */
 	bool writable;
 	bool broken;  /* neither way works any more */
-	bool hung_up; /* the other end has sent its last: after what is there, a read brings the end */
+	bool hung_up; /* the other end has sent its last: after what is there, a read brings the end
+		       */
 };
 
 /* Starts to watch; source.fd and source.ready are set. Negative errno. */
@@ -38,7 +40,8 @@ ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n);
 void stream_shut(struct stream *stream);
 /* The error that epoll told of, or 0. */
 int stream_error(const struct stream *stream);
-/* fd is -1 then, and ready() is not called any more; its memory must stay until the round ends, see worker_bury(). */
+/* fd is -1 then, and ready() is not called any more; its memory must stay until the round ends, see
+ * worker_bury(). */
 void stream_close(struct stream *stream);
 
 #endif

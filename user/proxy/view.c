@@ -21,7 +21,7 @@ struct making {
 	struct view *view;
 	struct served *served; /* of the model's services */
 	const struct model_task **tasks;
-	uint32_t *next; /* of groups: 1 + the next of the same service */
+	uint32_t *next;	       /* of groups: 1 + the next of the same service */
 	const char **networks; /* of groups */
 };
 
@@ -59,8 +59,8 @@ static int list_tasks(struct making *making)
 }
 
 /*
- * Where a task is asked: on the network that the route names; else on the ingress network if the port is published, as Docker lets nothing else
- * through there; else on its first other network.
+ * Where a task is asked: on the network that the route names; else on the ingress network if the
+ * port is published, as Docker lets nothing else through there; else on its first other network.
  */
 static const struct skep_addr *task_address(const struct model_task *task, uint16_t port,
 					    const char *network)
@@ -118,14 +118,13 @@ static int make_order(struct view_group *group)
 		length = ring_length(SKEP_POLICY_ROUND_ROBIN, tasks, n);
 		slots = calloc(length + 1, sizeof(*slots));
 		group->order = calloc(length + 1, sizeof(*group->order));
-		err = slots && group->order
-			      ? ring_build(SKEP_POLICY_ROUND_ROBIN, tasks, n, slots)
-			      : -ENOMEM;
+		err = slots && group->order ? ring_build(SKEP_POLICY_ROUND_ROBIN, tasks, n, slots)
+					    : -ENOMEM;
 	}
 	for (uint32_t i = 0; i < length && !err; i++) {
 		struct view_task key = {.addr = slots[i]};
-		const struct view_task *task = bsearch(&key, group->tasks, group->n_tasks,
-						       sizeof(key), compare_view_task);
+		const struct view_task *task =
+			bsearch(&key, group->tasks, group->n_tasks, sizeof(key), compare_view_task);
 
 		if (task)
 			group->order[group->n_order++] = (uint32_t)(task - group->tasks);
@@ -165,8 +164,8 @@ static int fill_group(struct making *making, struct view_group *group,
 		if (!made->series)
 			return -ENOMEM;
 		group->n_tasks++;
-		if (rule->check.path &&
-		    checks_want(making->views->checks, &rule->check, addr, rule->port, &made->check))
+		if (rule->check.path && checks_want(making->views->checks, &rule->check, addr,
+						    rule->port, &made->check))
 			return -ENOMEM;
 	}
 	if (group->n_tasks)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What workers route by: the routes of a model, and for each the tasks that serve now. Made by the main thread, never changed,
- * shared by all workers, each of which goes over to the next when it comes to it.
+ * What workers route by: the routes of a model, and for each the tasks that serve now. Made by the
+ * main thread, never changed, shared by all workers, each of which goes over to the next when it
+ * comes to it.
  */
 #ifndef SKEP_PROXY_VIEW_H
 #define SKEP_PROXY_VIEW_H
@@ -56,7 +57,7 @@ struct view {
 	size_t n_groups;
 };
 
-struct views { /* the main thread's */
+struct views {		  /* the main thread's */
 	struct view *all; /* the newest first */
 	struct registry routes, tasks;
 	struct checks *checks;
@@ -66,7 +67,8 @@ struct views { /* the main thread's */
 /*
  * Takes over the model, also when it fails. The new view has one user, the caller. -ENOMEM.
  */
-int view_make(struct views *views, struct model *model, struct view **view, struct skep_error *error);
+int view_make(struct views *views, struct model *model, struct view **view,
+	      struct skep_error *error);
 void view_hold(struct view *view);
 /* By any thread. NULL is fine. */
 void view_put(struct view *view);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deadlines of many connections, for one thread. To put a deadline off, which happens with every request, is one store: the timer stays
- * where it hangs, and is hung anew when its old time comes. Exact to WHEEL_TICK_MS, never early.
+ * Deadlines of many connections, for one thread. To put a deadline off, which happens with every
+ * request, is one store: the timer stays where it hangs, and is hung anew when its old time comes.
+ * Exact to WHEEL_TICK_MS, never early.
  */
 #ifndef SKEP_PROXY_WHEEL_H
 #define SKEP_PROXY_WHEEL_H
@@ -30,7 +31,8 @@ void wheel_init(struct wheel *wheel, uint64_t now_ms);
 /* Sets, or sets anew. Times are CLOCK_MONOTONIC, ms. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t deadline_ms);
 void wheel_unset(struct wheel *wheel, struct wheel_timer *timer); /* also of one that is not set */
-/* Calls expired() of what is due: each is unset before. It may set, unset and (unset) free any timer. */
+/* Calls expired() of what is due: each is unset before. It may set, unset and (unset) free any
+ * timer. */
 void wheel_run(struct wheel *wheel, uint64_t now_ms);
 /* For epoll_wait(): until the next tick that has timers (or may have); -1: there are none. */
 int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms);

@@ -17,10 +17,10 @@
 #include "proxy/exchange.h"
 #include "route/apply.h"
 
-#define EVENTS	      256
-#define ACCEPT_AT_ONCE 64 /* so that a flood of new clients does not starve those there are */
+#define EVENTS		256
+#define ACCEPT_AT_ONCE	64 /* so that a flood of new clients does not starve those there are */
 #define ACCEPT_PAUSE_MS 100
-#define NS_PER_MS     1000000ULL
+#define NS_PER_MS	1000000ULL
 
 static _Thread_local struct worker *self;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A worker: a thread with an epoll set, listening sockets, connections, buffers, counters of its own. What it shares with others is read only: the
- * configuration, and the view of routes and tasks, which it changes for the next between two rounds of events.
+ * A worker: a thread with an epoll set, listening sockets, connections, buffers, counters of its
+ * own. What it shares with others is read only: the configuration, and the view of routes and
+ * tasks, which it changes for the next between two rounds of events.
  */
 #ifndef SKEP_PROXY_WORKER_H
 #define SKEP_PROXY_WORKER_H
@@ -50,7 +51,8 @@ struct worker {
 	uint32_t n_clients;
 	struct worker_listener *listeners;
 	size_t n_listeners;
-	struct wheel_timer accept_again; /* set while it takes no new clients: too many, or no descriptors */
+	struct wheel_timer
+		accept_again;	/* set while it takes no new clients: too many, or no descriptors */
 	struct balance balance; /* the view in force, as this worker uses it */
 	struct exchange *free_exchanges;
 	size_t n_free_exchanges;
@@ -58,8 +60,8 @@ struct worker {
 	struct auth_cache *auth_cache;
 	char *path_room;  /* config->head_bytes of them: a path made normal */
 	char *route_room; /* ROUTE_BUFFER_SIZE */
-	uint64_t random;	/* state of worker_random() */
-	void *buried;		/* to be freed when the round ends */
+	uint64_t random;  /* state of worker_random() */
+	void *buried;	  /* to be freed when the round ends */
 
 	/* Written by this worker, read by others at any time. */
 	struct counters counters;
@@ -79,7 +81,8 @@ int worker_start(struct worker *worker, size_t number, const struct proxy_config
 		 struct view *view, struct skep_error *error);
 /* Takes over the reference. */
 void worker_give_view(struct worker *worker, struct view *view);
-/* No new connections; idle ones are closed; those in a request end after it. Ends by itself when there is none left. */
+/* No new connections; idle ones are closed; those in a request end after it. Ends by itself when
+ * there is none left. */
 void worker_drain(struct worker *worker);
 /* Ends connections whatever they do; waits for the thread. */
 void worker_stop(struct worker *worker);
@@ -89,7 +92,8 @@ bool worker_is_done(const struct worker *worker);
 /* ---- for the worker's own thread */
 
 struct worker *worker_self(void);
-/* Frees memory that events of this round may still name. It begins with room for a pointer, whose content is lost. */
+/* Frees memory that events of this round may still name. It begins with room for a pointer, whose
+ * content is lost. */
 void worker_bury(struct worker *worker, void *memory);
 /* Its client_run() comes again after the other events of this round. */
 void worker_again(struct worker *worker, struct client *client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "agent/notify.h"
+#include "lib/notify.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -133,6 +133,14 @@ void notify_status(struct notify *notify, const char *text)
 void notify_stopping(struct notify *notify)
 {
 	notify_send(notify, "STOPPING=1");
+}
+
+void notify_main_pid(struct notify *notify, pid_t pid)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "MAINPID=%ld", (long)pid);
+	notify_send(notify, line);
 }
 
 void notify_close(struct notify *notify)
