@@ -120,9 +120,9 @@ static uint32_t id_of(const struct fixture *fixture, const char *id)
 }
 
 /* "10.0.0.1 10.0.0.2 " */
-static void ring_is(const struct fixture *fixture, const char *service, const char *expected)
+static void ring_is(struct fixture *fixture, const char *service, const char *expected)
 {
-	const struct ring_set *set = &fixture->desired.rings;
+	struct ring_set *set = &fixture->desired.rings;
 	char text[512] = "", addr[ADDR_TEXT_SIZE];
 	uint32_t id = id_of(fixture, service);
 

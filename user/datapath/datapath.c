@@ -193,6 +193,7 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 	const struct desired_numbers numbers = {
 		.names = &datapath->service_names.actual,
 		.tasks = &datapath->tasks.actual,
+		.rings = &datapath->rings,
 		.service_ids = &datapath->service_ids,
 		.task_counters = &datapath->task_counters,
 		.clear_service = clear_service,
@@ -441,14 +442,14 @@ static void verify_ring(void *context, const struct ring *actual, const struct r
 
 	describe_service(verifier->names, id, &text);
 	if (!actual)
-		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: missing for %s, %u slots", text.text,
 			 desired->length);
 	else if (!desired)
-		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: not wanted for %s, %u slots", text.text,
 			 actual->length);
 	else
 		snprintf(line, sizeof(line),
-			 "rings: wrong for %s: has %u tasks, should be %u others", text.text,
+			 "rings: wrong for %s: has %u slots, should be %u others", text.text,
 			 actual->length, desired->length);
 	verifier_line(verifier, line);
 }
