@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,6 +359,22 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
 {
 	return xdp_wires(datapath->xdp, n);
+}
+
+/* Seconds in which the sweep goes over the whole table. */
+#define SWEEP_S 30
+
+int datapath_sweep(struct datapath *datapath, struct skep_error *error)
+{
+	unsigned char packet[ETH_HLEN + 20] = {0}; /* a test run asks for one */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
+		    .repeat = (int)((datapath->programs.buckets + SWEEP_S - 1) / SWEEP_S));
+	int err = bpf_prog_test_run_opts(datapath->programs.sweep, &run);
+
+	/* After a signal it goes on from there the next time. */
+	if (err && err != -EINTR)
+		return error_errno(error, err, "cannot sweep the table of flows");
+	return 0;
 }
 
 /* ---- verifying */

@@ -173,7 +173,7 @@ static int task_value(const struct builder *builder, const struct model_task *ta
 		.node = task->node->address,
 		.service_id = builder->service_ids[task->service - builder->model->services],
 		.state = level == MODEL_SERVING && task->weight ? SKEP_TASK_SERVING
-								 : SKEP_TASK_DRAINING,
+								: SKEP_TASK_DRAINING,
 		.weight = task->weight,
 	};
 	if (skep_addr_equal(&value->node, &node->underlay)) {
