@@ -153,14 +153,16 @@ static __always_inline struct table_replaced table_entry_of(const struct table_b
 	};
 }
 
-/* Gives an entry, if there is one, another state; 0 frees it. Returns what it was. With the lock
- * held, too. */
+/*
+ * Gives an entry that lives another state; 0 frees it. One that is closing stays so, since whoever
+ * asks may have seen it before another CPU closed it. Returns what it was. With the lock held, too.
+ */
 static __always_inline struct table_replaced table_entry_set(struct table_bucket *bucket, __u32 way,
 							     __u32 state)
 {
 	struct table_replaced old = table_entry_of(bucket, way);
 
-	if (old.state) {
+	if (old.state && old.state != SKEP_FLOW_CLOSING) {
 		bucket->state[way] = state;
 		if (!state)
 			bucket->tag[way] = 0;

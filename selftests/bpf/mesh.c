@@ -20,6 +20,7 @@
 /* Of the tables of flows and returns, and how many buckets each has. */
 #define MESH_SEED 0x5eedULL
 #define BUCKETS	  256U
+#define AFFINITY  1024U /* clients remembered */
 
 #define check(condition, what)                                                                     \
 	do {                                                                                       \
@@ -375,16 +376,18 @@ bool mesh_affinity(struct mesh *mesh, uint32_t service, const char *client, stru
 
 void mesh_affinity_age(struct mesh *mesh, uint32_t seconds)
 {
+	static struct skep_affinity_key keys[AFFINITY];
 	int map = bpf_map__fd(mesh->programs->maps.affinity);
-	struct skep_affinity_key key;
 	struct skep_affinity value;
-	void *last = NULL;
+	size_t n = 0;
 
-	while (!bpf_map_get_next_key(map, last, &key)) {
-		check(!bpf_map_lookup_elem(map, &key, &value), "affinity");
+	/* An update puts an entry elsewhere, so the walk comes first. */
+	while (n < AFFINITY && !bpf_map_get_next_key(map, n ? &keys[n - 1] : NULL, &keys[n]))
+		n++;
+	for (size_t i = 0; i < n; i++) {
+		check(!bpf_map_lookup_elem(map, &keys[i], &value), "affinity");
 		value.last_seen -= SKEP_TICKS(seconds * 1000000000ULL);
-		check(!bpf_map_update_elem(map, &key, &value, BPF_EXIST), "affinity");
-		last = &key;
+		check(!bpf_map_update_elem(map, &keys[i], &value, BPF_EXIST), "affinity");
 	}
 }
 
@@ -678,7 +681,7 @@ static int mesh_load(void **state)
 	bpf_map__set_max_entries(mesh->programs->maps.service_counters, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.task_counters, 256);
 	bpf_map__set_max_entries(mesh->programs->maps.task_flows, 256);
-	bpf_map__set_max_entries(mesh->programs->maps.affinity, 1024);
+	bpf_map__set_max_entries(mesh->programs->maps.affinity, AFFINITY);
 	check(!harness_bpf__load(mesh->programs), "load the programs");
 	mesh->stimulus = &mesh->programs->bss->stimulus;
 	return 0;
