@@ -701,7 +701,8 @@ struct load {
 	bool xdp;
 };
 
-/* Few clients, so that the threads meet at every flow, over a table of very few buckets. */
+/* Half of the packets are of so few clients that the threads meet at every flow, half of so many
+ * that the table is always full and every way soon another's. */
 static void *load(void *argument)
 {
 	static const uint8_t flags[] = {SYN, ACK, ACK, ACK | PSH, FIN | ACK, RST};
@@ -712,11 +713,12 @@ static void *load(void *argument)
 	for (size_t i = 0; i < load->runs; i++) {
 		LIBBPF_OPTS(bpf_test_run_opts, run, .data_out = out, .data_size_out = sizeof(out),
 			    .repeat = 1);
-		unsigned int number = rand_r(&load->seed) % 96;
+		unsigned int number = rand_r(&load->seed) % (i % 2 ? 8 : 8192);
 		struct frame frame;
 		char client[32];
 
-		snprintf(client, sizeof(client), "198.51.100.%u:%u", 1 + number, 5000 + number);
+		snprintf(client, sizeof(client), "198.51.100.%u:%u", 1 + number % 250,
+			 5000 + number);
 		frame = tcp4(client, WEB_AT, flags[rand_r(&load->seed) % sizeof(flags)]);
 		run.data_in = frame.data;
 		run.data_size_in = (uint32_t)frame.length;

@@ -26,7 +26,7 @@ everywhere() {
 	local node
 	for node in "${NODES[@]}"; do
 		[ "$(skep "$node" model | jq -c --argjson labels "$1" --argjson weights "$2" \
-			'(.services[0].labels // {}) == $labels and all(.tasks[]; (.weight // 1) == ($weights[.name] // 1))')" = true ] || return 1
+			'(.services[0].labels // {}) == $labels and all(.tasks[]; (.weight // 1) == ($weights[.id] // 1))')" = true ] || return 1
 	done
 	verified "${NODES[@]}"
 }
