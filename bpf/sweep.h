@@ -41,18 +41,14 @@ static __always_inline __u32 state_after(const struct skep_flow_key *key,
 {
 	struct skep_service *service = service_of_flow(key);
 	struct skep_task *task;
-	__u32 limit;
 
 	if (!service || service->service_id != flow->service_id)
 		return 0;
-	limit = service->idle_ticks;
-	if (!limit && state == SKEP_FLOW_DATAGRAM)
-		limit = UDP_IDLE_TICKS;
-	if (state == SKEP_FLOW_SYN && (!limit || limit > SYN_IDLE_TICKS))
-		limit = SYN_IDLE_TICKS;
-	if (limit && silent > limit)
+	if (state == SKEP_FLOW_SYN && silent > SYN_IDLE_TICKS)
 		return 0;
-	/* Its client is still to be told, by a reset, that its task is gone. */
+	/* The client of a connection is still to be told, by a reset, that it is no more. */
+	if (service->idle_ticks && silent > service->idle_ticks)
+		return state == SKEP_FLOW_DATAGRAM ? 0 : SKEP_FLOW_CLOSING;
 	task = bpf_map_lookup_elem(&tasks, &flow->task);
 	if (!task || task->counter != flow->counter || task->service_id != flow->service_id)
 		return SKEP_FLOW_CLOSING;

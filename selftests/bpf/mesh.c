@@ -106,48 +106,63 @@ void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, ui
 		   uint16_t target_port)
 {
 	struct skep_frontend key = frontend_of(endpoint, protocol);
-	struct skep_service value = {.service_id = service, .target_port = htons(target_port)};
+	struct skep_service value = {
+		.service_id = service,
+		.target_port = htons(target_port),
+		.idle_ticks = protocol == IPPROTO_UDP ? SKEP_TICKS(30000000000ULL) : 0,
+	};
 
 	map_set(mesh->programs->maps.services, &key, &value);
 }
 
-static void service_change(struct mesh *mesh, const char *endpoint, uint8_t protocol,
-			   void (*change)(struct skep_service *service, const uint32_t *to),
-			   const uint32_t *to)
+static struct skep_service service_of(struct mesh *mesh, const struct skep_frontend *key)
 {
-	int map = bpf_map__fd(mesh->programs->maps.services);
-	struct skep_frontend key = frontend_of(endpoint, protocol);
 	struct skep_service value;
 
-	check(!bpf_map_lookup_elem(map, &key, &value), endpoint);
-	change(&value, to);
-	check(!bpf_map_update_elem(map, &key, &value, BPF_EXIST), endpoint);
+	check(!bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.services), key, &value),
+	      "frontend");
+	return value;
 }
 
-static void set_policy(struct skep_service *service, const uint32_t *to)
+void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags)
 {
-	service->policy = (uint8_t)to[0];
-	service->affinity_ticks = to[1];
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.flags = flags;
+	map_set(mesh->programs->maps.services, &key, &value);
 }
 
-void mesh_policy(struct mesh *mesh, const char *endpoint, uint8_t protocol, enum skep_policy policy,
-		 uint32_t affinity_s)
+void mesh_frontend_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t seconds)
 {
-	const uint32_t to[] = {policy, SKEP_TICKS(affinity_s * 1000000000ULL)};
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
 
-	service_change(mesh, endpoint, protocol, set_policy, to);
+	value.idle_ticks = SKEP_TICKS(seconds * 1000000000ULL);
+	map_set(mesh->programs->maps.services, &key, &value);
 }
 
-static void set_idle(struct skep_service *service, const uint32_t *to)
+void mesh_allow(struct mesh *mesh, uint32_t service, const char *network, uint32_t length)
 {
-	service->idle_ticks = *to;
+	struct skep_allow_key key = {
+		.prefix_length = 32 + 96 + length,
+		.service_id = service,
+		.client = addr_of(network),
+	};
+	struct skep_allow value = {1};
+
+	map_set(mesh->programs->maps.allow, &key, &value);
 }
 
-void mesh_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t seconds)
+void mesh_frontend_policy(struct mesh *mesh, const char *endpoint, uint8_t protocol,
+			  enum skep_policy policy, uint32_t affinity_s)
 {
-	const uint32_t to = SKEP_TICKS(seconds * 1000000000ULL);
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
 
-	service_change(mesh, endpoint, protocol, set_idle, &to);
+	value.policy = (uint8_t)policy;
+	value.affinity_ticks = SKEP_TICKS(affinity_s * 1000000000ULL);
+	map_set(mesh->programs->maps.services, &key, &value);
 }
 
 void mesh_no_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol)
@@ -602,6 +617,7 @@ static int mesh_fresh(void **state)
 	int32_t none = 0;
 
 	map_empty(mesh->programs->maps.services);
+	map_empty(mesh->programs->maps.allow);
 	map_empty(mesh->programs->maps.rings);
 	map_empty(mesh->programs->maps.tasks);
 	map_empty(mesh->programs->maps.nodes);
@@ -672,6 +688,7 @@ static int mesh_load(void **state)
 	check(mesh->programs, "open the programs");
 	bpf_map__set_autocreate(mesh->programs->maps.ring, false);
 	bpf_map__set_max_entries(mesh->programs->maps.services, 64);
+	bpf_map__set_max_entries(mesh->programs->maps.allow, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.rings, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.tasks, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.nodes, 16);

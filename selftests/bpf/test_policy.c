@@ -94,8 +94,8 @@ static void give_tasks(struct mesh *mesh, uint32_t service)
 static void web_with(struct mesh *mesh, enum skep_policy policy, uint32_t affinity_s)
 {
 	give_tasks(mesh, WEB);
-	mesh_policy(mesh, WEB_AT, IPPROTO_TCP, policy, affinity_s);
-	mesh_policy(mesh, "0.0.0.0:8080", IPPROTO_TCP, policy, affinity_s);
+	mesh_frontend_policy(mesh, WEB_AT, IPPROTO_TCP, policy, affinity_s);
+	mesh_frontend_policy(mesh, "0.0.0.0:8080", IPPROTO_TCP, policy, affinity_s);
 }
 
 static void forget_flows(struct mesh *mesh)
@@ -276,7 +276,7 @@ static void udp_goes_by_hash_too(void **state)
 	int task[30];
 
 	give_tasks(mesh, DNS);
-	mesh_policy(mesh, DNS_AT, IPPROTO_UDP, SKEP_POLICY_MAGLEV, 0);
+	mesh_frontend_policy(mesh, DNS_AT, IPPROTO_UDP, SKEP_POLICY_MAGLEV, 0);
 	for (int i = 0; i < 30; i++)
 		task[i] = udp_goes_to(mesh, client_number(i));
 	forget_flows(mesh);
@@ -586,7 +586,7 @@ static void the_sweep_ends_silent_udp_conversations(void **state)
 	expect_flows(mesh, TASK_A, 1);
 	assert_false(mesh_flow(mesh, client_number(0), DNS_AT, IPPROTO_UDP, &flow));
 
-	mesh_idle(mesh, DNS_AT, IPPROTO_UDP, 20);
+	mesh_frontend_idle(mesh, DNS_AT, IPPROTO_UDP, 20);
 	mesh_sweep(mesh);
 	expect_flows(mesh, TASK_A, 0);
 }
@@ -625,9 +625,13 @@ static void the_sweep_ends_connections_only_after_their_services_idle_time(void 
 	mesh_flow_age(mesh, client_number(1), WEB_AT, IPPROTO_TCP, 500);
 	mesh_sweep(mesh);
 	expect_flows(mesh, TASK_A, 2);
-	mesh_idle(mesh, WEB_AT, IPPROTO_TCP, 600);
+	mesh_frontend_idle(mesh, WEB_AT, IPPROTO_TCP, 600);
 	mesh_sweep(mesh);
 	expect_flows(mesh, TASK_A, 1);
+	/* Its client is told as if nobody had been here. */
+	over_xdp = false;
+	assert_int_equal(tcp_goes_to(mesh, client_number(0), ACK), NOBODY);
+	expect_verdict(mesh, SKEP_ANSWER_IDLE_RST);
 }
 BOTH(the_sweep_ends_connections_only_after_their_services_idle_time)
 
