@@ -164,11 +164,7 @@ static int read_tasks(struct snapshot *snapshot, const char *bpffs, struct skep_
 	if (!err)
 		err = read_counters(bpffs, "task_counters", most, &counters, error);
 	if (!err)
-		flows = calloc(most + 1, sizeof(*flows));
-	if (!err && !flows)
-		err = error_errno(error, -ENOMEM, "cannot read the map task_flows");
-	if (!err)
-		err = maps_task_flows(bpffs, most, flows, error);
+		err = maps_task_flows(bpffs, most, &flows, error);
 	for (size_t i = 0; !err && counters && i < snapshot->n_tasks; i++) {
 		snapshot->tasks[i].counter = counters[snapshot->tasks[i].task.counter];
 		snapshot->tasks[i].flows = flows[snapshot->tasks[i].task.counter];

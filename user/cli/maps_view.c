@@ -181,13 +181,8 @@ int maps_view_tasks(const struct options *options, json_t **rows, struct skep_er
 		if (task[i].task.counter >= n_counters)
 			n_counters = (size_t)task[i].task.counter + 1;
 	err = read_counters(options->bpffs, "task_counters", n_counters, &counters, error);
-	if (err)
-		goto cleanup;
-	flows = calloc(n_counters + 1, sizeof(*flows));
-	if (!flows)
-		err = error_errno(error, -ENOMEM, "cannot list tasks");
-	else
-		err = maps_task_flows(options->bpffs, n_counters, flows, error);
+	if (!err)
+		err = maps_task_flows(options->bpffs, n_counters, &flows, error);
 	if (err)
 		goto cleanup;
 	*rows = json_array();

@@ -489,24 +489,32 @@ int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 	return err;
 }
 
-int maps_task_flows(const char *bpffs, size_t n, uint32_t *flows, struct skep_error *error)
+int maps_task_flows(const char *bpffs, size_t n, uint32_t **flows, struct skep_error *error)
 {
 	struct bpf_map_info info;
-	__s32 *live = calloc(n + 1, sizeof(*live));
-	int fd, err = live ? 0 : error_errno(error, -ENOMEM, "cannot read the map task_flows");
+	__s32 *live = NULL;
+	int err, fd = map_open(bpffs, "task_flows", &info, error);
 
-	fd = err ? err : map_open(bpffs, "task_flows", &info, error);
-	if (fd < 0) {
-		free(live);
+	*flows = NULL;
+	if (fd < 0)
 		return fd;
-	}
-	if (n > info.max_entries)
+	if (n > info.max_entries) {
 		err = error_set(error, -ERANGE, "the map %s/task_flows has %u entries, not %zu",
 				bpffs, info.max_entries, n);
-	else if ((err = array_read(fd, 0, (__u32)n, live, sizeof(*live))))
+		goto cleanup;
+	}
+	live = calloc(n + 1, sizeof(*live));
+	err = live ? array_read(fd, 0, (__u32)n, live, sizeof(*live)) : -ENOMEM;
+	if (err) {
 		error_errno(error, err, "cannot read the map %s/task_flows", bpffs);
-	for (size_t i = 0; !err && i < n; i++)
-		flows[i] = live[i] > 0 ? (uint32_t)live[i] : 0;
+		goto cleanup;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (live[i] < 0)
+			live[i] = 0;
+	*flows = (uint32_t *)live;
+	live = NULL;
+cleanup:
 	free(live);
 	close(fd);
 	return err;

@@ -43,8 +43,8 @@ int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, 
 int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 		  struct skep_counter *counters, struct skep_error *error);
 
-/* Live flows of the tasks with counters 0 … n - 1 (task_flows). */
-int maps_task_flows(const char *bpffs, size_t n, uint32_t *flows, struct skep_error *error);
+/* Live flows of the tasks with counters 0 … n - 1 (task_flows); *flows is malloc'ed. */
+int maps_task_flows(const char *bpffs, size_t n, uint32_t **flows, struct skep_error *error);
 
 /* Packets by verdict since the pins were made. */
 int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT],
