@@ -144,7 +144,7 @@ $(BUILD)/fuzz/user.a: $(FUZZ_OBJECTS)
 
 $(BUILD)/fuzz/%: selftests/fuzz/%.c $(BUILD)/fuzz/user.a
 	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) $(CPPFLAGS) -Iselftests/fuzz $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $^ $(LDLIBS) -o $@
+	$(Q)$(CLANG) $(CPPFLAGS) -Iselftests/fuzz $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $< $(BUILD)/fuzz/user.a $(LDLIBS) -o $@
 
 -include $(FUZZ_OBJECTS:.o=.d)
 

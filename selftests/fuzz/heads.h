@@ -101,13 +101,29 @@ static inline void must_be_equal(const char *a_bytes, struct http_span a, const 
 	MUST(http_text_equal(http_text(a_bytes, a), http_text(b_bytes, b)));
 }
 
-static inline size_t count_known(const struct read_head *read, enum http_name name)
+/* How many field lines of a plain head have this name, found by looking at line beginnings alone.
+ */
+static inline size_t count_fields(const char *head, size_t size, struct http_text name)
 {
+	const char *at = head, *end = head + size;
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < read->head.fields.n; i++)
-		n += read->list[i].known == name;
+	while ((at = memchr(at, '\n', (size_t)(end - at)))) {
+		at++;
+		if ((size_t)(end - at) > name.size && at[name.size] == ':' &&
+		    http_text_equal_nocase((struct http_text){at, name.size}, name))
+			n++;
+	}
 	return n;
+}
+
+/* What was taken as it came: plain, and framed in one way. */
+static inline void must_be_framed_once(const char *head, size_t size)
+{
+	must_be_plain(head, size);
+	MUST(count_fields(head, size, HTTP_TEXT("Content-Length")) +
+		     count_fields(head, size, HTTP_TEXT("Transfer-Encoding")) <=
+	     1);
 }
 
 #endif

@@ -61,7 +61,8 @@ static void must_mean_the_same(const struct read_head *read, const struct http_t
 	struct http_field list[FUZZ_FIELDS + 16];
 	struct http_head got;
 
-	must_be_plain(written, size);
+	must_be_framed_once(written, size);
+	MUST(count_fields(written, size, HTTP_TEXT("Host")) == 1);
 	http_head_request(&got, list, FUZZ_FIELDS + 16, FUZZ_BYTES + 1024);
 	MUST(http_head_parse(&got, written, size) == 0);
 	MUST(got.size == size && got.minor == 1);
@@ -103,6 +104,17 @@ out:
 	free(room);
 }
 
+/* One empty line may come before it. */
+static void must_be_one_request(const struct read_head *read)
+{
+	size_t before = read->bytes[0] == '\r' ? 2 : 0, size = read->head.size - before;
+	const char *head = read->bytes + before;
+	size_t hosts = count_fields(head, size, HTTP_TEXT("Host"));
+
+	must_be_framed_once(head, size);
+	MUST(hosts == 1 || (hosts == 0 && read->head.minor == 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct read_head whole, pieces;
@@ -110,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_request(&whole, data, size, size + 1);
 	read_request(&pieces, data, size, fuzz_step(data, size));
 	must_be_same(&whole, &pieces);
+	if (whole.err == 0)
+		must_be_one_request(&whole);
 	if (whole.err == 0 && whole.head.form != HTTP_FORM_AUTHORITY) {
 		forward(&whole, true);
 		forward(&whole, false);

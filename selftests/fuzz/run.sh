@@ -4,7 +4,7 @@
 # run.sh SECONDS TARGET…: searches each target for so long, one after another, from the corpus in the checkout and what was
 # found before in build/fuzz/found. An input that fails is left in build/fuzz/findings. Status 1 if there was one.
 #
-# run.sh --keep TARGET…: adds to the corpus in the checkout what of build/fuzz/found reaches new code.
+# run.sh --keep TARGET…: adds to the corpus in the checkout what of build/fuzz/found reaches new code, if it is small.
 cd "$(dirname "$0")/../.." || exit 1
 seconds=$1
 shift
@@ -27,7 +27,8 @@ for target; do
 	found=build/fuzz/found/$target corpus=selftests/fuzz/corpus/$target log=build/fuzz/$target.log
 	mkdir -p "$found" build/fuzz/findings
 	if [ "$seconds" = --keep ]; then
-		run "build/fuzz/$target" -merge=1 "$corpus" "$found" 2>"$log" || failed=1
+		find "$found" -type f -size +400c -delete
+		run "build/fuzz/$target" -set_cover_merge=1 "$corpus" "$found" 2>"$log" || failed=1
 		continue
 	fi
 	if run "build/fuzz/$target" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 \
