@@ -55,7 +55,7 @@ include selftests/lib/tools.mk
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
 	libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
 	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
-	clang-format clang-tidy libclang-rt-14-dev nginx-light haproxy man-db systemd
+	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd
 
 .DEFAULT_GOAL := all
 
