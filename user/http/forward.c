@@ -294,7 +294,7 @@ ssize_t http_forward_trailers(const struct http_fields *fields, const char *data
 
 	PUT(&out, "0\r\n");
 	for (uint32_t i = 0; i < fields->n; i++)
-		if (http_trailer_passes(&fields->list[i], data))
+		if (!fields->list[i].drop && http_trailer_passes(&fields->list[i], data))
 			put_kept(&out, data, &fields->list[i]);
 	PUT(&out, "\r\n");
 	return finish(&out, room);
