@@ -194,7 +194,7 @@ void route_draft_add(struct route_draft *draft, struct route_match *path)
 		return;
 	}
 	rule = add(build, sizeof(*rule));
-	slot = rule ? array_add(&build->rules, sizeof(*slot)) : NULL;
+	slot = rule ? array_add(&build->rules, sizeof(void *)) : NULL;
 	if (!slot) {
 		build->no_memory = true;
 		return;

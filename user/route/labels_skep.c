@@ -359,9 +359,7 @@ static void refuse_unknown(struct reading *reading)
 			continue;
 		draft->label = service->labels[i].key;
 		dot = strchr(key, '.');
-		if (!dot && !is_key(key, strlen(key)))
-			route_refuse(draft, "there is no such label; skep(8) lists them");
-		else if (dot && is_key(key, (size_t)(dot - key)))
+		if (dot && is_key(key, (size_t)(dot - key)))
 			route_refuse(draft, "%.*s is a label's own word and names no rule",
 				     (int)(dot - key), key);
 		else if (dot && !route_is_name((struct route_text){key, (size_t)(dot - key)}, "",
@@ -370,8 +368,9 @@ static void refuse_unknown(struct reading *reading)
 				     "a rule's name has 1 to %d letters, digits, `-` or `_`, as in "
 				     "skep.http.NAME.path",
 				     NAME_MAX_SIZE);
-		else if (dot && (size_t)(dot - key) == n && strncmp(key, draft->name, n) == 0 &&
-			 !is_key(dot + 1, strlen(dot + 1)))
+		else if (dot ? (size_t)(dot - key) == n && strncmp(key, draft->name, n) == 0 &&
+					 !is_key(dot + 1, strlen(dot + 1))
+			     : !is_key(key, strlen(key)))
 			route_refuse(draft, "there is no such label; skep(8) lists them");
 	}
 	draft->label = PREFIX "*";
