@@ -237,14 +237,8 @@ static void read_redirect(struct reading *reading, const char *value)
 	step->size = strlen(step->text);
 	/* A URL without a path of its own gets the request's. */
 	step->whole = !https && strchr(strstr(url, "://") + 3, '/') != NULL;
-	if (https) {
-		struct route_match *not = route_match_new(draft->build, ROUTE_NOT);
-
-		if (not )
-			not ->children = route_match_new(draft->build, ROUTE_TLS);
-		step->when = not ;
-		draft->failed = draft->failed || !not || !not ->children;
-	}
+	if (https)
+		step->when = route_unless_scheme(draft, true);
 }
 
 static void read_users(struct reading *reading, const char *value)
