@@ -148,7 +148,7 @@ int asked_parse(struct asked *asked, const json_t *json, struct skep_error *erro
 				ASKED_LIMIT_MAX);
 	if (!err && addr_parse(client ? client : "127.0.0.1", &asked->request.client))
 		err = error_set(error, -EINVAL, "the client is no address");
-	if (!err)
+	if (!err && url)
 		err = read_url(asked, url, error);
 	if (!err && !entry && asked->request.tls)
 		asked->request.entry = "https";

@@ -165,7 +165,7 @@ static void read_header(struct reading *reading, const char *value)
 	while (route_list_next(&list, &element)) {
 		const char *colon = element.size ? memchr(element.data, ':', element.size) : NULL;
 		size_t size = colon ? (size_t)(colon - element.data) : 0;
-		struct route_text name = {element.data, size}, rest = {colon + 1, 0};
+		struct route_text name = {element.data, size}, rest = {colon ? colon + 1 : "", 0};
 		struct route_match *match;
 
 		if (colon)
