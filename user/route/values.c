@@ -55,7 +55,7 @@ bool route_read_number(struct route_draft *draft, struct route_text text, int64_
 		memcpy(digits, text.data, text.size);
 	if (isdigit((unsigned char)digits[*digits == '-']))
 		value = strtoll(digits, &end, 10);
-	if (end != digits + text.size || end == digits || value < least || value > most)
+	if ((size_t)(end - digits) != text.size || end == digits || value < least || value > most)
 		return route_refuse(draft, "%s is not a number from %lld to %lld",
 				    route_quote(text, quoted), (long long)least, (long long)most);
 	*number = value;
