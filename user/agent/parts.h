@@ -11,7 +11,7 @@
 #include "agent/config.h"
 #include "agent/journal.h"
 #include "agent/node.h"
-#include "lib/notify.h"
+#include "agent/routes.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -19,6 +19,7 @@
 #include "lib/hash.h"
 #include "lib/http.h"
 #include "lib/loop.h"
+#include "lib/notify.h"
 #include "model/model.h"
 #include "net/net.h"
 #include "source/docker.h"
@@ -41,6 +42,7 @@ struct agent {
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct routes *routes;
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never
@@ -53,6 +55,7 @@ struct agent {
 				       */
 	bool from_disk;		      /* an earlier agent's */
 	bool unsaved;
+	bool unrouted;
 
 	/* What the next work must look at. */
 	bool network_changed;
