@@ -53,8 +53,8 @@ static __always_inline int task_reachable(const struct skep_task *task,
 	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
 }
 
-/* Round robin over the service's ring. Returns 0 if no serving task was found. */
-static __always_inline int ring_pick(__u32 service_id, const struct skep_config *config,
+/* Round robin over a ring. Returns 0 if no serving task was found. */
+static __always_inline int ring_pick(__u32 ring_id, const struct skep_config *config,
 				     struct choice *choice)
 {
 	union skep_ring_slot *header, *slot;
@@ -62,7 +62,7 @@ static __always_inline int ring_pick(__u32 service_id, const struct skep_config 
 	__u32 index = 0;
 	void *ring;
 
-	ring = bpf_map_lookup_elem(&rings, &service_id);
+	ring = bpf_map_lookup_elem(&rings, &ring_id);
 	if (!ring)
 		return 0;
 	header = bpf_map_lookup_elem(ring, &index);
@@ -220,7 +220,7 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	}
 	if (!packet_is_first(packet))
 		return BALANCE_NO_FLOW;
-	if (!ring_pick(service->service_id, config, choice))
+	if (!ring_pick(service->ring ? service->ring : service->service_id, config, choice))
 		return BALANCE_NO_TASK;
 
 	if (flow_make(work, place.bucket, hash, 0, now))

@@ -79,8 +79,9 @@ struct skep_service {
 			       never */
 	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that was silent for longer is chosen
 				 for anew */
+	__u32 ring;	      /* key of the ring, where that is not the service's; 0: it is */
 };
-_Static_assert(sizeof(struct skep_service) == 16, "skep_service");
+_Static_assert(sizeof(struct skep_service) == 20, "skep_service");
 
 /* service_names: service id -> who that is. The agent's ids live here, and so survive it. */
 struct skep_service_name {

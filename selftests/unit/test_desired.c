@@ -242,6 +242,81 @@ test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own(void
 	end(&fixture);
 }
 
+static const struct skep_service *frontend(const struct fixture *fixture, uint16_t port)
+{
+	struct skep_frontend key = {.addr = fixture->underlay, .port = htons(port), .protocol = 6};
+	const struct skep_service *service = table_find(&fixture->desired.services, &key);
+
+	assert_non_null(service);
+	return service;
+}
+
+#define TWO_PORTS                                                                                  \
+	"{\"id\":\"a\",\"name\":\"web\",\"ports\":[{\"published\":8080,\"target\":80,"             \
+	"\"protocol\":\"tcp\"},{\"published\":8443,\"target\":443,\"protocol\":\"tcp\"}]}"
+#define PORT_ID "af63dc4c8601ec8c:8080/tcp" /* the hash of "a" by FNV-1a */
+
+static void test_a_port_pinned_to_a_task_has_a_ring_of_its_own(void **state)
+{
+	struct fixture fixture;
+	uint32_t own;
+
+	(void)state;
+	begin(&fixture, TWO_PORTS,
+	      TASK("t1", "a", "", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2"));
+	fixture.model->services[0].ports[0].pinned = &fixture.model->tasks[1];
+	build(&fixture);
+	own = frontend(&fixture, 8080)->ring;
+	assert_int_not_equal(own, 0);
+	assert_int_equal(frontend(&fixture, 8080)->service_id, id_of(&fixture, "a"));
+	assert_int_equal(frontend(&fixture, 8443)->ring, 0);
+	ring_is(&fixture, "a", "10.0.0.1 10.0.0.2 ");
+	ring_is(&fixture, PORT_ID, "10.0.0.2 ");
+	assert_int_equal(id_of(&fixture, PORT_ID), own);
+	/* An agent that starts finds the number again. */
+	known_service(&fixture, own + 1, PORT_ID);
+	desired_free(&fixture.desired);
+	build(&fixture);
+	assert_int_equal(frontend(&fixture, 8080)->ring, own + 1);
+	end(&fixture);
+}
+
+static void test_a_disabled_port_leads_to_no_task_and_no_ring(void **state)
+{
+	struct fixture fixture;
+	uint32_t nobody;
+
+	(void)state;
+	begin(&fixture, TWO_PORTS, TASK("t1", "a", "", "10.0.0.1"));
+	fixture.model->services[0].ports[0].disabled = true;
+	build(&fixture);
+	nobody = frontend(&fixture, 8080)->service_id;
+	assert_int_equal(frontend(&fixture, 8080)->flags, SKEP_SERVICE_CLOSED);
+	assert_int_equal(frontend(&fixture, 8080)->ring, 0);
+	assert_int_not_equal(nobody, id_of(&fixture, "a"));
+	assert_int_equal(id_of(&fixture, "-disabled"), nobody);
+	ring_is(&fixture, "-disabled", "");
+	assert_int_equal(frontend(&fixture, 8443)->flags, 0);
+	assert_int_equal(frontend(&fixture, 8443)->service_id, id_of(&fixture, "a"));
+	end(&fixture);
+}
+
+static void test_a_task_of_weight_0_drains(void **state)
+{
+	struct skep_addr drained = address("10.0.0.1");
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, TWO_SERVICES,
+	      TASK("t1", "a", "\"weight\":0,", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2"));
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.2 ");
+	assert_int_equal(
+		((const struct skep_task *)table_find(&fixture.desired.tasks, &drained))->state,
+		SKEP_TASK_DRAINING);
+	end(&fixture);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -251,6 +326,9 @@ int main(void)
 		cmocka_unit_test(test_an_id_that_nobody_can_have_lent_is_not_kept),
 		cmocka_unit_test(
 			test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own),
+		cmocka_unit_test(test_a_port_pinned_to_a_task_has_a_ring_of_its_own),
+		cmocka_unit_test(test_a_disabled_port_leads_to_no_task_and_no_ring),
+		cmocka_unit_test(test_a_task_of_weight_0_drains),
 	};
 
 	return cmocka_run_group_tests_name("desired maps", tests, NULL, NULL);

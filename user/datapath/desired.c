@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/port_rings.h"
+#include "lib/array.h"
+
 struct builder {
 	struct desired *desired;
 	const struct model *model;
 	const struct datapath_node *node;
 	const struct desired_numbers *numbers;
 	uint32_t *service_ids; /* of model->services, in their order */
+	struct port_rings port_rings;
 	struct skep_error *error;
 };
 
@@ -44,18 +48,48 @@ static struct known_id *known_ids(const struct table *names)
 	return known;
 }
 
+struct lender {
+	struct builder *builder;
+	struct known_id *known;
+};
+
+/* The number that it has already, else a free one. */
+static int lend_id(void *context, const struct skep_service_name *name, uint32_t *id)
+{
+	const struct lender *lender = context;
+	const struct desired_numbers *numbers = lender->builder->numbers;
+	struct known_id *found, wanted = {.name = name};
+	bool used_before;
+	int err;
+
+	found = numbers->names->count ? bsearch(&wanted, lender->known, numbers->names->count,
+						sizeof(wanted), compare_known)
+				      : NULL;
+	/* Not one that nobody lends: the map may hold anything, and what follows counts on it. */
+	if (found && found->service_id >= numbers->service_ids->first &&
+	    found->service_id < numbers->service_ids->size) {
+		*id = found->service_id;
+	} else {
+		err = pool_take(numbers->service_ids, id, &used_before);
+		if (err)
+			return error_set(lender->builder->error, err,
+					 "more than %u services; run `skep unload` and start the "
+					 "agent with a larger --max-services",
+					 numbers->service_ids->size - 1);
+		if (used_before)
+			numbers->clear_service(numbers->context, *id);
+	}
+	return table_add(&lender->builder->desired->service_names, id, name);
+}
+
 static int build_services(struct builder *builder)
 {
-	const struct table *names = builder->numbers->names;
-	struct known_id *known = known_ids(names);
-	int err = known ? 0 : -ENOMEM;
+	struct lender lender = {builder, known_ids(builder->numbers->names)};
+	int err = lender.known ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < builder->model->n_services && !err; i++) {
 		const struct model_service *service = &builder->model->services[i];
 		struct skep_service_name name = {};
-		struct known_id *found, wanted = {.name = &name};
-		uint32_t *id = &builder->service_ids[i];
-		bool used_before;
 
 		/* Swarm's ids have 25 characters; longer ones can only come from a file. */
 		if (strlen(service->id) >= sizeof(name.id)) {
@@ -66,30 +100,11 @@ static int build_services(struct builder *builder)
 		}
 		memcpy(name.id, service->id, strlen(service->id));
 		snprintf(name.name, sizeof(name.name), "%.*s", SKEP_NAME_SIZE - 1, service->name);
-		found = names->count ? bsearch(&wanted, known, names->count, sizeof(*known),
-					       compare_known)
-				     : NULL;
-		/* Not one that nobody lends: the map may hold anything, and what follows counts on
-		 * it. */
-		if (found && found->service_id >= builder->numbers->service_ids->first &&
-		    found->service_id < builder->numbers->service_ids->size) {
-			*id = found->service_id;
-		} else {
-			err = pool_take(builder->numbers->service_ids, id, &used_before);
-			if (err) {
-				error_set(builder->error, err,
-					  "more than %u services; run `skep unload` and start the "
-					  "agent with a "
-					  "larger --max-services",
-					  builder->numbers->service_ids->size - 1);
-				break;
-			}
-			if (used_before)
-				builder->numbers->clear_service(builder->numbers->context, *id);
-		}
-		err = table_add(&builder->desired->service_names, id, &name);
+		err = lend_id(&lender, &name, &builder->service_ids[i]);
 	}
-	free(known);
+	if (!err)
+		err = port_rings_find(&builder->port_rings, builder->model, lend_id, &lender);
+	free(lender.known);
 	return err;
 }
 
@@ -112,6 +127,7 @@ static int build_frontends(struct builder *builder)
 				.target_port = htons(port->target),
 			};
 
+			port_rings_value(&builder->port_rings, port, &value);
 			err = table_add(&builder->desired->services, &frontend, &value);
 			for (size_t a = 0; a < node->n_addresses && !err; a++) {
 				frontend.addr = node->addresses[a];
@@ -153,7 +169,8 @@ static int task_value(const struct builder *builder, const struct model_task *ta
 	*value = (struct skep_task){
 		.node = task->node->address,
 		.service_id = builder->service_ids[task->service - builder->model->services],
-		.state = level == MODEL_SERVING ? SKEP_TASK_SERVING : SKEP_TASK_DRAINING,
+		.state = level == MODEL_SERVING && task->weight ? SKEP_TASK_SERVING
+								: SKEP_TASK_DRAINING,
 	};
 	if (skep_addr_equal(&value->node, &node->underlay)) {
 		value->ifindex = (uint32_t)local_ifindex(node, task->id);
@@ -281,37 +298,93 @@ static const struct skep_addr *ring_address(const struct builder *builder,
 	return &task->addresses[0].address;
 }
 
+struct member { /* of a ring */
+	uint32_t ring;
+	struct skep_addr addr;
+};
+
+static int add_member(struct array *members, uint32_t ring, const struct skep_addr *addr)
+{
+	struct member *member = array_add(members, sizeof(*member));
+
+	if (!member)
+		return -ENOMEM;
+	*member = (struct member){ring, *addr};
+	return 0;
+}
+
+static int add_task_members(const struct builder *builder, struct array *members)
+{
+	const struct model *model = builder->model;
+	int err = 0;
+
+	for (size_t i = 0; i < model->n_tasks && !err; i++) {
+		const struct skep_addr *addr = ring_address(builder, &model->tasks[i]);
+
+		if (addr)
+			err = add_member(
+				members,
+				builder->service_ids[model->tasks[i].service - model->services],
+				addr);
+	}
+	return err;
+}
+
+static int add_port_members(const struct builder *builder, struct array *members)
+{
+	int err = 0;
+
+	for (size_t r = 0; r < builder->port_rings.n; r++) {
+		const struct port_ring *ring = &builder->port_rings.rings[r];
+
+		for (size_t i = 0; i < builder->model->n_tasks && !err; i++) {
+			const struct model_task *task = &builder->model->tasks[i];
+			const struct skep_addr *addr;
+
+			if (task->service != ring->service ||
+			    (ring->port->pinned && ring->port->pinned != task))
+				continue;
+			addr = ring_address(builder, task);
+			if (addr)
+				err = add_member(members, ring->id, addr);
+		}
+	}
+	return err;
+}
+
 /*
- * A ring for each service with published ports and a serving task, its tasks in the order of their
- * addresses. The addresses are put together by service id first, by counting; what is left to sort
- * is short.
+ * A ring for each service with published ports and a serving task, and for each port that has its
+ * own, in the order of addresses. These are put together by ring first, by counting; what is left
+ * to sort is short.
  */
 static int build_rings(struct builder *builder)
 {
-	const struct model *model = builder->model;
-	uint32_t ids = builder->numbers->service_ids->size;
-	struct skep_addr *addrs = calloc(model->n_tasks + 1, sizeof(*addrs));
+	uint32_t ids = builder->numbers->service_ids->size, start = 0;
+	struct array members = {0};
+	const struct member *member;
+	struct skep_addr *addrs = NULL;
 	uint32_t *ends =
-		calloc(ids + 1, sizeof(*ends)); /* of each id's addresses, once they are there */
-	uint32_t start = 0;
-	int err = addrs && ends ? 0 : -ENOMEM;
+		calloc(ids + 1, sizeof(*ends)); /* of each ring's addresses, once they are there */
+	int err = ends ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < model->n_tasks && !err; i++)
-		if (ring_address(builder, &model->tasks[i]))
-			ends[builder->service_ids[model->tasks[i].service - model->services]]++;
+	if (!err)
+		err = add_task_members(builder, &members);
+	if (!err)
+		err = add_port_members(builder, &members);
+	member = members.items;
+	addrs = calloc(members.n + 1, sizeof(*addrs));
+	if (!addrs)
+		err = -ENOMEM;
+	for (size_t i = 0; i < members.n && !err; i++)
+		ends[member[i].ring]++;
 	for (uint32_t id = 0; id < ids && !err; id++) {
 		uint32_t length = ends[id];
 
 		ends[id] = start;
 		start += length;
 	}
-	for (size_t i = 0; i < model->n_tasks && !err; i++) {
-		const struct skep_addr *addr = ring_address(builder, &model->tasks[i]);
-
-		if (addr)
-			addrs[ends[builder->service_ids[model->tasks[i].service -
-							model->services]]++] = *addr;
-	}
+	for (size_t i = 0; i < members.n && !err; i++)
+		addrs[ends[member[i].ring]++] = member[i].addr;
 	start = 0;
 	for (uint32_t id = 0; id < ids && !err; id++) {
 		uint32_t length = ends[id] - start;
@@ -323,6 +396,7 @@ static int build_rings(struct builder *builder)
 				   length < SKEP_RING_MAX ? length : SKEP_RING_MAX);
 		start = ends[id];
 	}
+	free(members.items);
 	free(addrs);
 	free(ends);
 	return err;
@@ -385,7 +459,13 @@ int desired_build(struct desired *desired, const struct model *model,
 		  const struct datapath_node *node, const struct desired_numbers *numbers,
 		  struct skep_error *error)
 {
-	struct builder builder = {desired, model, node, numbers, NULL, error};
+	struct builder builder = {
+		.desired = desired,
+		.model = model,
+		.node = node,
+		.numbers = numbers,
+		.error = error,
+	};
 	int err;
 
 	*desired = (struct desired){};
@@ -414,6 +494,7 @@ int desired_build(struct desired *desired, const struct model *model,
 	if (!err)
 		err = build_hooks(&builder);
 	free(builder.service_ids);
+	port_rings_free(&builder.port_rings);
 	if (err) {
 		desired_free(desired);
 		return error->text[0] ? err : error_errno(error, err, "cannot work out the maps");
