@@ -27,7 +27,7 @@ override() {
 }
 
 order() { # order NODE ARGUMENT…: makes an override, its id is $ID
-	ID=$(override "$@" --json | jq -er .override.id)
+	ID=$(override "$@" --json | jq -er .override.id) && [ -n "$ID" ]
 }
 
 cleared() { # cleared NODE ID: clears it, and it is gone from the list

@@ -27,6 +27,7 @@
 #define LIMIT_MAX 1000000UL
 
 struct api_later {
+	struct api *api;
 	struct MHD_Connection *connection; /* suspended until the answer is there; NULL: not asked
 					      for */
 	int err;
@@ -187,6 +188,8 @@ void api_answer_later(struct api_later *later, int err, json_t *body,
 	if (err)
 		later->error = *error;
 	MHD_resume_connection(later->connection);
+	/* From the loop, as the connection's handler is called by it. */
+	loop_arm(later->api->loop, &later->api->timer, 0);
 }
 
 /* The connection was resumed. */
@@ -220,6 +223,7 @@ static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *conne
 	err = path->post(api->context, request, &body, &error);
 	api->current = NULL;
 	if (err == -EINPROGRESS) {
+		upload->later.api = api;
 		upload->later.connection = connection;
 		MHD_suspend_connection(connection);
 		result = MHD_YES;
