@@ -62,6 +62,9 @@ int list_run(const struct list *list, int argc, char **argv)
 		status = cli_failure("cannot list %s: %s", argv[0], strerror(-err));
 		goto cleanup;
 	}
+	if (!options.json && options.name && list->details)
+		for (size_t i = 0; i < json_array_size(rows); i++)
+			list->details(json_array_get(rows, i), stdout);
 	if (!options.json)
 		override_notes(rows, stdout);
 	if (!options.json && (list->allowed & OPTIONS_LIMIT) &&

@@ -9,16 +9,12 @@
 
 #include "lib/hash.h"
 
-/* No Swarm id: those have no sign in them. */
-#define DISABLED_ID   "-disabled"
-#define DISABLED_NAME "(disabled)"
-
 static bool has_ring(const struct model_port *port)
 {
 	return !port->disabled && (port->pinned || port->n_backends);
 }
 
-/* A service's id may be as long as SKEP_ID_SIZE leaves room for: of that a hash. */
+/* A service's own id may fill all the room: of that a hash. No id of Swarm's has a colon. */
 static struct skep_service_name ring_name(const struct model_service *service,
 					  const struct model_port *port)
 {
@@ -53,7 +49,6 @@ int port_rings_find(struct port_rings *rings, const struct model *model,
 		    int (*lend)(void *context, const struct skep_service_name *name, uint32_t *id),
 		    void *context)
 {
-	const struct skep_service_name disabled = {.id = DISABLED_ID, .name = DISABLED_NAME};
 	int err = 0;
 
 	for (size_t i = 0; i < model->n_services; i++)
@@ -62,9 +57,7 @@ int port_rings_find(struct port_rings *rings, const struct model *model,
 						 &model->services[i].ports[p]};
 			struct skep_service_name name;
 
-			if (ring.port->disabled && !rings->disabled)
-				err = lend(context, &disabled, &rings->disabled);
-			if (!has_ring(ring.port) || err)
+			if (!has_ring(ring.port))
 				continue;
 			name = ring_name(ring.service, ring.port);
 			err = lend(context, &name, &ring.id);
@@ -83,11 +76,6 @@ void port_rings_free(struct port_rings *rings)
 void port_rings_value(const struct port_rings *rings, const struct model_port *port,
 		      struct skep_service *value)
 {
-	if (port->disabled) {
-		value->service_id = rings->disabled;
-		value->flags |= SKEP_SERVICE_CLOSED;
-		return;
-	}
 	for (size_t i = 0; i < rings->n && has_ring(port); i++)
 		if (rings->rings[i].port == port) {
 			value->ring = rings->rings[i].id;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Published ports that overrides treat otherwise than their service (model/override.h). Such a port
- * has a ring of its own, under a number from where services have theirs, with an entry in
- * service_names so that the number outlives the agent. Ports that are disabled share a number that
- * has no ring and that no task is of: so nothing new gets in, and connections that are there end as
- * if their task were gone.
+ * Published ports whose new flows go elsewhere than their service's (model/override.h: a port that
+ * is pinned, or has back ends outside the Swarm). Such a port has a ring of its own, under a number
+ * from where services have theirs, with an entry in service_names so that it outlives the agent.
  */
 #ifndef SKEP_DATAPATH_PORT_RINGS_H
 #define SKEP_DATAPATH_PORT_RINGS_H
@@ -24,7 +22,6 @@ struct port_ring {
 struct port_rings {
 	struct port_ring *rings;
 	size_t n, capacity;
-	uint32_t disabled; /* 0: no port is */
 };
 
 /*
