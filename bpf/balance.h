@@ -41,6 +41,8 @@ static __always_inline void choice_take(struct choice *choice, const struct skep
 	choice->node = task->node;
 	choice->ifindex = task->ifindex;
 	choice->counter = task->counter;
+	if (skep_addr_is_outside(addr))
+		choice->target_port = (__be16)addr->word[2];
 }
 
 /* A task that lives on this node, but whose veth the agent has not hooked (yet), can get nothing.

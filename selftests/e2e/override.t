@@ -152,6 +152,49 @@ check "verify finds no fault in it" verified n1
 must override n1 clear all
 check "cleared, it answers" shares hits 192.0.2.1:8080 25 "${ALL[@]}"
 
+# add and remove
+must net_host outside 192.0.2.150
+spawn outside nsenter --net="/run/netns/$(netns outside)" "$BACKEND" --name outside --port 9000 --udp-port 9053
+outside_answers() { on n1 "$CLIENT" hits 192.0.2.150:9000 1; }
+must within 5 outside_answers
+outside_share() { # outside_share KIND SERVER N CLIENT: of 5 N requests each has N; tasks see the client, the back end the node
+	local output expected task
+	output=$(on "$4" "$CLIENT" "$1" "$2" $((5 * $3))) || { echo "$output"; return 1; }
+	expected=$(for task in "${ALL[@]}" outside; do echo "task $task $3"; done
+		echo "client $(on "$4" ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }') $((4 * $3))"
+		echo "client 192.0.2.1 $3")
+	[ "$(sort <<<"$output")" = "$(sort <<<"$expected")" ] || { echo "$output"; return 1; }
+}
+must order n1 add web:8080 192.0.2.150:9000
+check "a back end outside the Swarm takes its share" outside_share hits 192.0.2.1:8080 20 client
+check "also of a client behind a router" outside_share hits 192.0.2.1:8080 20 far
+check "other nodes know nothing of it" shares hits 192.0.2.2:8080 25 "${ALL[@]}"
+check "nor do other ports" shares hits 192.0.2.1:8443 25 "${ALL[@]}"
+check "verify finds no fault in it" verified n1
+must order n1 add web:8053 192.0.2.150:9053
+check "and by UDP, a client's datagrams" outside_share udp-hits 192.0.2.1:8053 20 far
+for task in "${ALL[@]}"; do must order n1 drain "$task"; done
+check "it may be the only one" is "task outside 20" eval 'client_run hits 192.0.2.1:8080 20 | grep task'
+check "8 MiB come down intact from it" client_run download 192.0.2.1:8080 8388608
+check "8 MiB go up intact" client_run upload 192.0.2.1:8080 8388608
+mkfifo "$RUN_DIR/out.fifo"
+spawn out nsenter --net="/run/netns/$(netns client)" bash -c \
+	'exec 3<>"$1"; exec "$2" hold 192.0.2.1:8080 <&3 >"$3" 2>&1' hold "$RUN_DIR/out.fifo" "$CLIENT" "$RUN_DIR/out.out"
+out_lines() { [ "$(grep -c '^outside ' "$RUN_DIR/out.out")" -eq "$1" ]; }
+echo / >"$RUN_DIR/out.fifo"
+must within 5 out_lines 1
+agent_kill n1
+must node_start n1
+check "after a restart it has its share" is "task outside 20" eval 'client_run hits 192.0.2.1:8080 20 | grep task'
+must override n1 clear all
+must order n1 add web:8080 192.0.2.150:9000
+check "remove takes it away" override n1 remove web:8080 192.0.2.150:9000
+check "and all is as before" shares hits 192.0.2.1:8080 25 "${ALL[@]}"
+echo / >"$RUN_DIR/out.fifo"
+check "but for the connection that it has" within 5 out_lines 2
+check "a back end that is the node itself is refused" \
+	refuses_with "192.0.2.1 is this node's own address" override n1 add web:8080 192.0.2.1:9000
+
 # What is not there.
 check "a name that fits nothing is told with what there is" \
 	refuses_with '"web.9" fits no task or node; there are web.1, web.2, web.3, web.4' override n1 drain web.9

@@ -212,6 +212,18 @@ static int save(struct agent *agent, struct skep_error *error)
 		   : 0;
 }
 
+/* It is reached by routes that forward, which do not lead to this host itself. */
+static int check_backend(const struct agent *agent, const struct override *override,
+			 struct skep_error *error)
+{
+	char addr[ADDR_TEXT_SIZE];
+
+	if (override->kind != OVERRIDE_ADD || !net_find_addr(&agent->node.net, &override->address))
+		return 0;
+	return error_set(error, -EINVAL, "%s is this node's own address: a back end is elsewhere",
+			 addr_text(&override->address, addr));
+}
+
 static int make(struct agent *agent, struct override *override, json_t **body,
 		struct skep_error *error)
 {
@@ -219,7 +231,9 @@ static int make(struct agent *agent, struct override *override, json_t **body,
 
 	if (override->cluster && !is_manager(agent))
 		return refuse_cluster(agent, error);
-	err = overrides_new_id(agent->overrides, override->id, error);
+	err = check_backend(agent, override, error);
+	if (!err)
+		err = overrides_new_id(agent->overrides, override->id, error);
 	if (!err && override->cluster)
 		return write_cluster(agent, override, error);
 	if (!err)

@@ -324,6 +324,8 @@ static void heal_expired(struct loop_timer *timer)
 		return;
 	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath,
 			      report_difference, &lines, &differences, &error);
+	/* Back ends that were removed go once nobody is connected to them. */
+	agent_work_soon(agent);
 	if (!err && !differences)
 		return;
 	if (!err && differences > HEAL_LINES_MAX)
@@ -332,7 +334,6 @@ static void heal_expired(struct loop_timer *timer)
 		err = datapath_resync(agent->datapath, &error);
 	if (err)
 		log_error("cannot compare the maps with what they should be: %s", error.text);
-	agent_work_soon(agent);
 }
 
 void agent_work_open(struct agent *agent)

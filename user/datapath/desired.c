@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "datapath/desired.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,76 @@ static int add_tasks(struct builder *builder, bool ingress, struct table *table)
 	return err;
 }
 
+static struct skep_addr backend_addr(const struct builder *builder, const struct port_ring *ring,
+				     size_t index)
+{
+	const struct model_backend *backend = &ring->port->backends[index];
+
+	return skep_addr_outside(builder->service_ids[ring->service - builder->model->services],
+				 backend->addr.word[3], htons(backend->port));
+}
+
+/* A pin leaves the back ends out of the ring; they keep what they have. */
+static int add_backends(struct builder *builder, struct table *tasks)
+{
+	int err = 0;
+
+	for (size_t r = 0; r < builder->port_rings.n; r++) {
+		const struct port_ring *ring = &builder->port_rings.rings[r];
+
+		for (size_t i = 0; i < ring->port->n_backends && !err; i++) {
+			struct skep_addr addr = backend_addr(builder, ring, i);
+			struct skep_task value = {
+				.service_id = builder->service_ids[ring->service -
+								   builder->model->services],
+				.state = SKEP_TASK_SERVING,
+			};
+
+			err = table_add(tasks, &addr, &value);
+		}
+	}
+	table_sort(tasks);
+	/* TCP and UDP of a port have the same ones. */
+	table_deduplicate(tasks, TABLE_KEEP_ONE);
+	return err;
+}
+
+static bool has_service(const struct builder *builder, uint32_t service_id)
+{
+	for (size_t i = 0; i < builder->model->n_services; i++)
+		if (builder->service_ids[i] == service_id)
+			return true;
+	return false;
+}
+
+/*
+ * One that was removed drains like a task: it goes when its connections have ended. Only the kernel
+ * knows of it, so this comes through a restart, too.
+ */
+static int add_draining_backends(struct builder *builder, struct table *tasks)
+{
+	const struct desired_numbers *numbers = builder->numbers;
+	size_t n_wanted = tasks->count;
+	int err = 0;
+
+	for (size_t i = 0; i < numbers->tasks->count && numbers->in_use && !err; i++) {
+		const struct skep_addr *addr = table_key(numbers->tasks, i);
+		struct skep_task value = *(const struct skep_task *)table_value(numbers->tasks, i);
+		struct table wanted = *tasks;
+
+		wanted.count = n_wanted;
+		if (!skep_addr_is_outside(addr) || table_find(&wanted, addr) ||
+		    !has_service(builder, value.service_id) ||
+		    !numbers->in_use(numbers->context, addr))
+			continue;
+		value.state = SKEP_TASK_DRAINING;
+		value.counter = 0;
+		err = table_add(tasks, addr, &value);
+	}
+	table_sort(tasks);
+	return err;
+}
+
 static int build_tasks(struct builder *builder)
 {
 	struct table *tasks = &builder->desired->tasks;
@@ -259,6 +330,12 @@ static int build_tasks(struct builder *builder)
 	}
 	table_sort(tasks);
 	table_free(&others);
+	if (!err)
+		err = add_backends(builder, tasks);
+	if (!err)
+		err = add_draining_backends(builder, tasks);
+	for (size_t i = 0; i < tasks->count && !builder->desired->config.outside; i++)
+		builder->desired->config.outside = skep_addr_is_outside(table_key(tasks, i));
 
 	return err ? err : number_tasks(builder, tasks);
 }
@@ -329,6 +406,11 @@ static int add_port_members(const struct builder *builder, struct array *members
 			addr = ring_address(builder, task);
 			if (addr)
 				err = add_member(members, ring->id, addr);
+		}
+		for (size_t i = 0; i < ring->port->n_backends && !ring->port->pinned && !err; i++) {
+			struct skep_addr addr = backend_addr(builder, ring, i);
+
+			err = add_member(members, ring->id, &addr);
 		}
 	}
 	return err;
