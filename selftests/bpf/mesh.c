@@ -28,8 +28,13 @@
 		}                                                                                  \
 	} while (0)
 
+/* In the form of IPv6, too, as which inet_ntop() writes one that stands for something outside. */
 struct skep_addr addr_of(const char *addr)
 {
+	struct skep_addr v6;
+
+	if (strchr(addr, ':') && inet_pton(AF_INET6, addr, &v6) == 1)
+		return v6;
 	return skep_addr_v4(ipv4(addr));
 }
 

@@ -12,11 +12,13 @@ cd "$(dirname "$0")/../.." || exit 1
 . selftests/lib/model.sh
 . selftests/lib/shares.sh
 
+# DATAPATH=tc (default) or xdp.
+DATAPATH=${DATAPATH:-tc}
 NODES=(n1 n2 n3)
 ALL=(web.1 web.2 web.3 web.4)
 
 node_start() {
-	agent_start "$1" --source "file:$MODEL" && within 10 agent_ready "$1"
+	agent_start "$1" --source "file:$MODEL" --datapath "$DATAPATH" && within 10 agent_ready "$1"
 }
 
 # "skep n1 override …" puts --run-dir behind the command's name.
@@ -76,6 +78,7 @@ without() { # without TASK: the others
 
 run_begin
 must net_begin 3
+[ "$DATAPATH" = tc ] || must net_xdp "${NODES[@]}" client far
 must model_begin 3
 must model_service web 8080:80 8443:80 8053:53/udp
 must scale web 4
@@ -154,6 +157,7 @@ check "cleared, it answers" shares hits 192.0.2.1:8080 25 "${ALL[@]}"
 
 # add and remove
 must net_host outside 192.0.2.150
+[ "$DATAPATH" = tc ] || must net_xdp outside
 spawn outside nsenter --net="/run/netns/$(netns outside)" "$BACKEND" --name outside --port 9000 --udp-port 9053
 outside_answers() { on n1 "$CLIENT" hits 192.0.2.150:9000 1; }
 must within 5 outside_answers

@@ -29,12 +29,19 @@ struct fixture {
 	size_t n_addresses;
 	const struct net_state *net;
 	unsigned int cleared;
+	bool busy; /* back ends outside have connections */
 };
 
 static void on_clear(void *context, uint32_t number)
 {
 	(void)number;
 	((struct fixture *)context)->cleared++;
+}
+
+static bool is_busy(void *context, const struct skep_addr *backend)
+{
+	(void)backend;
+	return ((const struct fixture *)context)->busy;
 }
 
 static struct skep_addr address(const char *text)
@@ -80,6 +87,7 @@ static void build(struct fixture *fixture)
 		.task_counters = &fixture->task_counters,
 		.clear_service = on_clear,
 		.clear_task = on_clear,
+		.in_use = is_busy,
 		.context = fixture,
 	};
 	struct skep_error error = {""};
@@ -472,6 +480,65 @@ static void test_a_disabled_port_is_closed_to_those_who_come_in_here(void **stat
 	end(&fixture);
 }
 
+static struct skep_addr outside(const struct fixture *fixture)
+{
+	return skep_addr_outside(id_of(fixture, "a"), address("192.0.2.7").word[3], htons(90));
+}
+
+static void test_a_back_end_outside_is_in_the_ring_of_its_port(void **state)
+{
+	static struct model_backend backend;
+	const struct skep_task *task;
+	struct fixture fixture;
+	struct skep_addr addr;
+
+	(void)state;
+	backend = (struct model_backend){address("192.0.2.7"), 90};
+	begin(&fixture, TWO_PORTS, TASK("t1", "a", "", "10.0.0.1"));
+	fixture.model->services[0].ports[0].backends = &backend;
+	fixture.model->services[0].ports[0].n_backends = 1;
+	build(&fixture);
+	addr = outside(&fixture);
+	ring_is(&fixture, PORT_ID, "10.0.0.1 192.0.2.7:90 ");
+	ring_is(&fixture, "a", "10.0.0.1 ");
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_non_null(task);
+	assert_true(skep_addr_is_zero(&task->node));
+	assert_int_equal(task->service_id, id_of(&fixture, "a"));
+	assert_int_equal(fixture.desired.config.outside, 1);
+	end(&fixture);
+}
+
+static void removed_while(bool busy, bool stays)
+{
+	struct skep_task value = {.service_id = 3, .counter = 9, .state = SKEP_TASK_SERVING};
+	const struct skep_task *task;
+	struct fixture fixture;
+	struct skep_addr addr;
+
+	begin(&fixture, TWO_PORTS, "");
+	fixture.busy = busy;
+	known_service(&fixture, 3, "a");
+	addr = skep_addr_outside(3, address("192.0.2.7").word[3], htons(90));
+	assert_int_equal(table_add(&fixture.tasks, &addr, &value), 0);
+	build(&fixture);
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_int_equal(task != NULL, stays);
+	assert_int_equal(fixture.desired.config.outside, stays);
+	if (task) {
+		assert_int_equal(task->state, SKEP_TASK_DRAINING);
+		assert_int_equal(task->counter, 9);
+	}
+	end(&fixture);
+}
+
+static void test_one_that_was_removed_drains_until_its_connections_have_ended(void **state)
+{
+	(void)state;
+	removed_while(true, true);
+	removed_while(false, false);
+}
+
 static void test_a_task_of_weight_0_drains(void **state)
 {
 	struct skep_addr drained = address("10.0.0.1");
@@ -507,6 +574,8 @@ int main(void)
 		cmocka_unit_test(test_a_port_pinned_to_a_task_has_a_ring_of_its_own),
 		cmocka_unit_test(test_a_disabled_port_is_closed_to_those_who_come_in_here),
 		cmocka_unit_test(test_a_task_of_weight_0_drains),
+		cmocka_unit_test(test_a_back_end_outside_is_in_the_ring_of_its_port),
+		cmocka_unit_test(test_one_that_was_removed_drains_until_its_connections_have_ended),
 	};
 
 	return cmocka_run_group_tests_name("desired maps", tests, NULL, NULL);

@@ -111,9 +111,9 @@ static void drain(const char *id, const char *task, int64_t until_ms)
 	struct override override = {.kind = OVERRIDE_DRAIN, .since_ms = 5, .until_ms = until_ms};
 	struct skep_error error;
 
-	strcpy(override.id, id);
-	strcpy(override.task, task);
-	strcpy(override.service, "s1");
+	snprintf(override.id, sizeof(override.id), "%s", id);
+	snprintf(override.task, sizeof(override.task), "%s", task);
+	snprintf(override.service, sizeof(override.service), "s1");
 	assert_int_equal(overrides_add(test.overrides, &override, &error), 0);
 	assert_int_equal(overrides_save(test.overrides, &error), 0);
 }
@@ -196,6 +196,9 @@ static void write_file(const char *text)
 	assert_int_equal(file_replace(path, text, strlen(text), &error), 0);
 }
 
+static const char twice[] = "{\"overrides\":[{\"id\":\"a\",\"kind\":\"drain\",\"task\":\"t1\"},"
+			    "{\"id\":\"a\",\"kind\":\"drain\",\"task\":\"t2\"}]}";
+
 static void a_broken_file_is_laid_aside_and_told_of(void **state)
 {
 	static const char *const broken[] = {
@@ -205,8 +208,7 @@ static void a_broken_file_is_laid_aside_and_told_of(void **state)
 		"{\"overrides\":{}}",
 		"{\"overrides\":[],\"more\":1}",
 		"{\"overrides\":[{\"kind\":\"drain\",\"task\":\"t1\"}]}",
-		"{\"overrides\":[{\"id\":\"a\",\"kind\":\"drain\",\"task\":\"t1\"},"
-		"{\"id\":\"a\",\"kind\":\"drain\",\"task\":\"t2\"}]}",
+		twice,
 		"{\"overrides\":[{\"id\":\"a\",\"kind\":\"drain\",\"task\":\"\\u0000\"}]}",
 		"{\"overrides\":[{\"id\":\"a\",\"kind\":\"dra",
 	};

@@ -45,10 +45,11 @@ static void forget_write(struct override_write *write)
 {
 	struct override_write **at = &write->agent->override_writes;
 
-	while (*at && *at != write)
-		at = &(*at)->next;
-	if (*at)
-		*at = write->next;
+	for (; *at; at = &(*at)->next)
+		if (*at == write) {
+			*at = write->next;
+			break;
+		}
 	json_decref(write->body);
 	free(write);
 }
@@ -80,20 +81,25 @@ struct labels { /* to be written */
 	char *value;
 };
 
+static void labels_close(struct labels *labels)
+{
+	free(labels->list);
+	free(labels->keys);
+	free(labels->value);
+	*labels = (struct labels){0};
+}
+
+/* -ENOMEM: nothing is there to be closed. */
 static int labels_open(struct labels *labels, size_t most)
 {
 	*labels = (struct labels){
 		.list = calloc(most, sizeof(*labels->list)),
 		.keys = calloc(most, sizeof(*labels->keys)),
 	};
-	return labels->list && labels->keys ? 0 : -ENOMEM;
-}
-
-static void labels_close(struct labels *labels)
-{
-	free(labels->list);
-	free(labels->keys);
-	free(labels->value);
+	if (labels->list && labels->keys)
+		return 0;
+	labels_close(labels);
+	return -ENOMEM;
 }
 
 static void add_label(struct labels *labels, const struct override *override, const char *value)
@@ -355,12 +361,13 @@ void override_answers_close(struct agent *agent)
 	struct skep_error error;
 
 	error_set(&error, -EAGAIN, "the agent stops; whether the Swarm took it is not known");
-	while (agent->override_writes) {
-		struct override_write *write = agent->override_writes;
-
+	for (struct override_write *write = agent->override_writes, *next; write; write = next) {
+		next = write->next;
 		label_edits_cancel(write->edits);
 		if (write->later)
 			api_answer_later(write->later, -EAGAIN, NULL, &error);
-		forget_write(write);
+		json_decref(write->body);
+		free(write);
 	}
+	agent->override_writes = NULL;
 }

@@ -38,11 +38,11 @@ struct reading {
 static int text_of(const struct reading *reading, unsigned int field, const char **text)
 {
 	const struct where where = {NULL, field_names[field], NO_INDEX};
-	int err = reading->fields[field]
-			  ? check_text(&where, reading->fields[field], text, reading->error)
-			  : check_fail(&where, reading->error, "is missing");
 
-	return err;
+	*text = "";
+	return reading->fields[field]
+		       ? check_text(&where, reading->fields[field], text, reading->error)
+		       : check_fail(&where, reading->error, "is missing");
 }
 
 static void set_task(struct override *override, const struct model_task *task)

@@ -38,18 +38,18 @@ enum override_kind {
 
 struct override { /* "": not of this kind's business */
 	enum override_kind kind;
-	bool cluster; /* from a label, so every node follows it; else this node's own */
 	char id[OVERRIDE_ID_SIZE];
+	bool cluster; /* from a label, so every node follows it; else this node's own */
 	char task[OVERRIDE_NAME_SIZE], task_name[OVERRIDE_NAME_SIZE]; /* ids, and names then */
 	char node[OVERRIDE_NAME_SIZE], node_name[OVERRIDE_NAME_SIZE];
 	char service[OVERRIDE_NAME_SIZE], service_name[OVERRIDE_NAME_SIZE];
-	uint16_t port;		  /* published, of either protocol; 0: all */
-	uint16_t weight;	  /* 0 to MODEL_MAX_WEIGHT */
-	struct skep_addr address; /* IPv4 */
-	uint16_t address_port;
-	int64_t since_ms; /* Unix time; 0: not known */
-	int64_t until_ms; /* 0: until it is cleared */
 	char reason[OVERRIDE_REASON_SIZE];
+	uint16_t port;	 /* published, of either protocol; 0: all */
+	uint16_t weight; /* 0 to MODEL_MAX_WEIGHT */
+	uint16_t address_port;
+	struct skep_addr address; /* IPv4 */
+	int64_t since_ms;	  /* Unix time; 0: not known */
+	int64_t until_ms;	  /* 0: until it is cleared */
 };
 
 const char *override_kind_name(enum override_kind kind); /* "drain", … */

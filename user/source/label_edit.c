@@ -239,7 +239,7 @@ int label_edits_start(struct label_edits **result, struct loop *loop, struct htt
 	edits->n = n;
 	if (!edits->socket_path || !edits->list)
 		err = error_errno(error, -ENOMEM, "cannot change a label");
-	for (size_t i = 0; i < n && !err; i++)
+	for (size_t i = 0; !err && edits->list && i < n; i++)
 		err = copy_edit(&edits->list[i], &list[i], error);
 	if (err) {
 		free_edits(edits);
