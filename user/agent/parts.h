@@ -12,6 +12,7 @@
 #include "agent/journal.h"
 #include "agent/node.h"
 #include "agent/notify.h"
+#include "agent/overrides.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -41,6 +42,9 @@ struct agent {
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct overrides *overrides;
+	struct override_write *override_writes; /* override_answers.c's */
+	uint64_t override_tidy_ns;		/* not before: after a failure */
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never
@@ -48,6 +52,7 @@ struct agent {
 	 */
 	struct model *model; /* NULL: none yet */
 	struct model *incoming;
+	const struct model *in_force; /* the model with overrides: what all is computed from */
 	uint64_t model_ns;	      /* when it came */
 	char version[HASH_TEXT_SIZE]; /* of its text, as the feed names it; "": not worked out yet
 				       */

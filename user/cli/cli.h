@@ -26,6 +26,7 @@ extern const struct cli_command cli_flows;
 extern const struct cli_command cli_model;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_vip;
+extern const struct cli_command cli_override;
 extern const struct cli_command cli_unload;
 
 /* One line on stderr, "skep: …". The first returns nothing, the others what the process exits with.
