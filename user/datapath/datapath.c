@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,13 @@
 #include "datapath/reconcile.h"
 #include "datapath/rings.h"
 #include "datapath/xdp.h"
+#include "skep/table.h"
 
 struct datapath {
 	struct programs programs;
 	struct xdp *xdp;
 	/* What the maps hold, as of the last read or write. */
-	struct reconcile_map services, service_names, tasks, nodes;
+	struct reconcile_map services, service_names, allow, tasks, nodes;
 	struct ring_set rings;
 	struct skep_config config;
 	uint64_t seed; /* of the tables of flows: as long as they live */
@@ -90,6 +92,8 @@ static int read_all(struct datapath *datapath, struct skep_error *error)
 	if (!err)
 		err = reconcile_read(&datapath->service_names, error);
 	if (!err)
+		err = reconcile_read(&datapath->allow, error);
+	if (!err)
 		err = reconcile_read(&datapath->tasks, error);
 	if (!err)
 		err = reconcile_read(&datapath->nodes, error);
@@ -119,6 +123,8 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 		 sizeof(struct skep_frontend), sizeof(struct skep_service));
 	map_init(&datapath->service_names, "service_names", "max-services", programs->service_names,
 		 sizeof(uint32_t), sizeof(struct skep_service_name));
+	map_init(&datapath->allow, "allow", "max-services", programs->allow,
+		 sizeof(struct skep_allow_key), sizeof(struct skep_allow));
 	map_init(&datapath->tasks, "tasks", "max-tasks", programs->tasks, sizeof(struct skep_addr),
 		 sizeof(struct skep_task));
 	map_init(&datapath->nodes, "nodes", "max-nodes", programs->nodes, sizeof(struct skep_addr),
@@ -145,6 +151,7 @@ void datapath_close(struct datapath *datapath)
 		return;
 	table_free(&datapath->services.actual);
 	table_free(&datapath->service_names.actual);
+	table_free(&datapath->allow.actual);
 	table_free(&datapath->tasks.actual);
 	table_free(&datapath->nodes.actual);
 	ring_set_free(&datapath->rings);
@@ -193,6 +200,7 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 	const struct desired_numbers numbers = {
 		.names = &datapath->service_names.actual,
 		.tasks = &datapath->tasks.actual,
+		.rings = &datapath->rings,
 		.service_ids = &datapath->service_ids,
 		.task_counters = &datapath->task_counters,
 		.clear_service = clear_service,
@@ -287,7 +295,8 @@ static void give_back_numbers(struct datapath *datapath, const struct desired *d
 /*
  * The order keeps every reference whole at every moment: hooks before the tasks behind them serve;
  * names, tasks and nodes before the rings and services that lead to them; and the other way round
- * for what goes.
+ * for what goes. A service whose clients could not be written to `allow` has none: it is closed to
+ * them, not open to all.
  */
 int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
@@ -327,9 +336,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	STEP(reconcile_write(&datapath->tasks, &desired.tasks, changes, &own));
 	STEP(rings_write(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			 &own));
+	STEP(reconcile_write(&datapath->allow, &desired.allow, changes, &own));
 	STEP(reconcile_write(&datapath->services, &desired.services, changes, &own));
 
 	STEP(reconcile_delete(&datapath->services, &desired.services, changes, &own));
+	STEP(reconcile_delete(&datapath->allow, &desired.allow, changes, &own));
 	STEP(rings_delete(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			  &own));
 	STEP(reconcile_delete(&datapath->tasks, &desired.tasks, changes, &own));
@@ -343,6 +354,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	} else {
 		give_back_numbers(datapath, &desired);
 		reconcile_settle(&datapath->service_names, &desired.service_names);
+		reconcile_settle(&datapath->allow, &desired.allow);
 		reconcile_settle(&datapath->nodes, &desired.nodes);
 		reconcile_settle(&datapath->tasks, &desired.tasks);
 		reconcile_settle(&datapath->services, &desired.services);
@@ -354,9 +366,30 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	return first;
 }
 
+uint32_t datapath_flow_room(const struct datapath *datapath)
+{
+	return datapath->programs.max_flows;
+}
+
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
 {
 	return xdp_wires(datapath->xdp, n);
+}
+
+/* Seconds in which the sweep goes over the whole table. */
+#define SWEEP_S 30
+
+int datapath_sweep(struct datapath *datapath, struct skep_error *error)
+{
+	unsigned char packet[ETH_HLEN + 20] = {0}; /* a test run asks for one */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
+		    .repeat = (int)(datapath->programs.max_flows / SKEP_WAYS / SWEEP_S + 1));
+	int err = bpf_prog_test_run_opts(datapath->programs.sweep, &run);
+
+	/* After a signal it goes on from there the next time. */
+	if (err && err != -EINTR)
+		return error_errno(error, err, "cannot sweep the table of flows");
+	return 0;
 }
 
 /* ---- verifying */
@@ -441,14 +474,14 @@ static void verify_ring(void *context, const struct ring *actual, const struct r
 
 	describe_service(verifier->names, id, &text);
 	if (!actual)
-		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: missing for %s, %u slots", text.text,
 			 desired->length);
 	else if (!desired)
-		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: not wanted for %s, %u slots", text.text,
 			 actual->length);
 	else
 		snprintf(line, sizeof(line),
-			 "rings: wrong for %s: has %u tasks, should be %u others", text.text,
+			 "rings: wrong for %s: has %u slots, should be %u others", text.text,
 			 actual->length, desired->length);
 	verifier_line(verifier, line);
 }
@@ -470,6 +503,9 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier,
 	if (!err)
 		err = verify_table(verifier, &datapath->services, &desired->services,
 				   describe_frontend, error);
+	if (!err)
+		err = verify_table(verifier, &datapath->allow, &desired->allow, describe_allow,
+				   error);
 	if (!err)
 		err = verify_table(verifier, &datapath->tasks, &desired->tasks, describe_task,
 				   error);
