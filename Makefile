@@ -32,7 +32,7 @@ WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong
-LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls
+LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lpcre2-8 -lcrypt
 
 ifeq ($(SANITIZE),1)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -53,7 +53,7 @@ BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selft
 include selftests/lib/tools.mk
 
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
-	libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
+	libpcre2-dev libcrypt-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
 	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
 	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd
 

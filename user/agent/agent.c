@@ -117,6 +117,8 @@ static int open_basics(struct agent *agent, struct skep_error *error)
 				   "cannot make the event loop");
 	err = run_dir_lock(agent->config->run_dir, &agent->run_dir, error);
 	if (!err)
+		err = routes_open(&agent->routes, error);
+	if (!err)
 		err = open_signals(agent, error);
 	if (!err)
 		err = notify_open(&agent->notify, agent->loop, error);
@@ -174,6 +176,7 @@ static int open_state(struct agent *agent, struct skep_error *error)
 	err = state_load(directory, &agent->model, error);
 	if (!err) {
 		agent->from_disk = true;
+		agent->unrouted = true;
 		agent->model_ns = loop_now_ns();
 		log_info("starts with the last model from %s: %zu services, %zu tasks, %zu nodes",
 			 directory, agent->model->n_services, agent->model->n_tasks,
@@ -243,6 +246,7 @@ static void agent_close(struct agent *agent)
 		close(agent->signals.fd);
 	}
 	run_dir_unlock(agent->config->run_dir, agent->run_dir);
+	routes_close(agent->routes);
 	journal_free(agent->journal);
 	overrides_close(agent->overrides);
 	model_free(agent->incoming);

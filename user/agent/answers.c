@@ -270,6 +270,34 @@ static int post_vip(void *context, const json_t *request, json_t **body, struct 
 	return err;
 }
 
+static int answer_routes(void *context, const struct api_query *query, json_t **body,
+			 struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	(void)query;
+	if (!agent->model)
+		return no_model(agent, error);
+	*body = routes_json(agent->routes);
+	return 0;
+}
+
+static int answer_route(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)context;
+	(void)query;
+	(void)body;
+	return error_set(error, -ENOENT, "POST a request to ask about; see /v1/routes for all");
+}
+
+static int post_route(void *context, const json_t *request, json_t **body, struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	return routes_explain(agent->routes, request, body, error);
+}
+
 static const struct api_path paths[] = {
 	{"/v1/status", answer_status, NULL},
 	{"/v1/nodes", answer_nodes, NULL},
@@ -280,6 +308,8 @@ static const struct api_path paths[] = {
 	{"/v1/verify", answer_verify, NULL},
 	{"/v1/vip", answer_vip, post_vip},
 	{"/v1/overrides", override_answer, override_post},
+	{"/v1/routes", answer_routes, NULL},
+	{"/v1/route", answer_route, post_route},
 };
 
 int agent_answers_open(struct agent *agent, struct skep_error *error)

@@ -13,6 +13,7 @@
 #include "agent/node.h"
 #include "agent/notify.h"
 #include "agent/overrides.h"
+#include "agent/routes.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct overrides *overrides;
 	struct override_write *override_writes; /* override_answers.c's */
 	uint64_t override_tidy_ns;		/* not before: after a failure */
+	struct routes *routes;
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never
@@ -58,6 +60,7 @@ struct agent {
 				       */
 	bool from_disk;		      /* an earlier agent's */
 	bool unsaved;
+	bool unrouted;
 
 	/* What the next work must look at. */
 	bool network_changed;

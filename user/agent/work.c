@@ -194,8 +194,17 @@ static struct model *take_incoming(struct agent *agent)
 	agent->incoming = NULL;
 	agent->from_disk = false;
 	agent->unsaved = true;
+	agent->unrouted = true;
 	*agent->version = '\0';
 	return old;
+}
+
+static int update_routes(struct agent *agent, struct skep_error *error)
+{
+	int err = agent->unrouted ? routes_update(agent->routes, agent->model, error) : 0;
+
+	agent->unrouted = agent->unrouted && err;
+	return err;
 }
 
 static void do_work(struct agent *agent)
@@ -231,6 +240,8 @@ static void do_work(struct agent *agent)
 	publish(agent);
 	if (fresh)
 		journal_model(old, agent->model);
+	err = update_routes(agent, failed ? &other : &why);
+	failed = failed ? failed : err;
 	model_free(old);
 	if (agent->unsaved && !agent->save_armed) {
 		agent->save_armed = true;

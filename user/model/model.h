@@ -83,7 +83,8 @@ struct model_service {
 	size_t n_ports;
 	struct model_attachment *vips;
 	size_t n_vips;
-	bool disabled; /* only override_apply() sets it: refused by every name and port */
+	bool disabled;	    /* only override_apply() sets it: refused by every name and port */
+	int64_t created_ms; /* since 1970; 0: not known */
 };
 
 /* Swarm's task states, in its order (docker's api/types/swarm/task.go). */

@@ -84,9 +84,10 @@ int build_service(struct build *build, const json_t *element, size_t index,
 		LABELS,
 		PORTS,
 		VIPS,
+		CREATED,
 		COUNT
 	};
-	static const char *const names[] = {"id", "name", "labels", "ports", "vips"};
+	static const char *const names[] = {"id", "name", "labels", "ports", "vips", "created_ms"};
 	const struct where where = {NULL, build_kind_names[BUILD_SERVICES], index};
 	json_t *fields[COUNT];
 	int err = check_object(&where, element, names, fields, COUNT, build->error);
@@ -101,6 +102,9 @@ int build_service(struct build *build, const json_t *element, size_t index,
 	if (!err)
 		err = fields_attachments(build, &where, "vips", fields[VIPS], &item->vips,
 					 &item->n_vips);
+	if (!err && fields[CREATED])
+		err = check_time(&(struct where){&where, names[CREATED], NO_INDEX}, fields[CREATED],
+				 &item->created_ms, build->error);
 	if (!err)
 		fields_sort_attachments(item->vips, item->n_vips);
 	return err;

@@ -4,6 +4,7 @@
  * straight away, for it is written on each change, and through the JSON library's values that takes
  * ten times as long.
  */
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,12 +128,12 @@ static void put_bool(struct text *text, const char *key, bool value)
 	put_plain(text, value ? "true" : "false");
 }
 
-static void put_number(struct text *text, const char *key, unsigned int value)
+static void put_number(struct text *text, const char *key, uint64_t value)
 {
-	char digits[16];
+	char digits[24];
 
 	put_key(text, key);
-	snprintf(digits, sizeof(digits), "%u", value);
+	snprintf(digits, sizeof(digits), "%" PRIu64, value);
 	put_plain(text, digits);
 }
 
@@ -251,6 +252,8 @@ static void put_service(struct text *text, const struct model_service *service)
 	put_labels(text, service->labels, service->n_labels);
 	put_ports(text, service);
 	put_attachments(text, "vips", service->vips, service->n_vips);
+	if (service->created_ms)
+		put_number(text, "created_ms", (uint64_t)service->created_ms);
 }
 
 static void put_state(struct text *text, const char *key, enum model_task_state state)

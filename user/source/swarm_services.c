@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model/model.h"
 #include "source/swarm_parts.h"
@@ -53,6 +54,35 @@ static void convert_port(struct parts *parts, const char *service, const json_t 
 			       protocol));
 }
 
+/*
+ * RFC 3339 in UTC, as Docker writes it. What cannot be read is left out: only the order of age is
+ * poorer for it.
+ */
+static int64_t parse_time(const char *text)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ms = 0, scale = 100;
+
+	if (!rest)
+		return 0;
+	if (*rest == '.')
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
+			ms += scale * (*rest - '0');
+	return strcmp(rest, "Z") == 0 && tm.tm_year >= 70 ? timegm(&tm) * 1000 + ms : 0;
+}
+
+/* To the service added last. */
+static void add_created(struct parts *parts, const char *created)
+{
+	size_t n = json_array_size(parts->services);
+	json_t *service = json_array_get(parts->services, n ? n - 1 : 0);
+	int64_t ms = parse_time(created);
+
+	if (service && ms > 0)
+		parts_set(parts, service, "created_ms", json_integer(ms));
+}
+
 void parts_add_services(struct parts *parts, const json_t *answer)
 {
 	size_t n, j;
@@ -86,6 +116,7 @@ void parts_add_services(struct parts *parts, const json_t *answer)
 				       parts_labels(parts, "service", name, "",
 						    json_object_get(spec, "Labels")),
 				       "ports", ports, "vips", vips));
+		add_created(parts, services[i].created);
 		parts_set(parts, parts->service_names, id, json_string(name));
 	}
 	free(services);
