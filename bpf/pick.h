@@ -25,6 +25,8 @@ static __always_inline void choice_take(struct choice *choice, const struct skep
 	choice->node = task->node;
 	choice->ifindex = task->ifindex;
 	choice->counter = task->counter;
+	if (skep_addr_is_outside(addr))
+		choice->target_port = (__be16)addr->word[2];
 }
 
 /* A task that lives on this node, but whose veth the agent has not hooked (yet), can get nothing.
@@ -196,11 +198,11 @@ static __noinline int pick(struct scratch *work, const struct skep_service *serv
 {
 	const struct packet *packet = &work->packet;
 	struct choice *choice = &work->choice;
-	__u32 service_id = service->service_id, zero = 0;
+	__u32 ring_id = service->ring ? service->ring : service->service_id, zero = 0;
 	union skep_ring_slot *first;
 	void *ring;
 
-	ring = bpf_map_lookup_elem(&rings, &service_id);
+	ring = bpf_map_lookup_elem(&rings, &ring_id);
 	if (!ring)
 		return 0;
 	first = bpf_map_lookup_elem(ring, &zero);

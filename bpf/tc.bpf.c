@@ -26,6 +26,7 @@
 #include "learn.h"
 #include "maps.h"
 #include "nat.h"
+#include "outside.h"
 #include "parse.h"
 #include "scratch.h"
 #include "sweep.h"
@@ -100,12 +101,19 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	struct skep_service *service = service_find(packet);
 	int verdict;
 
+	if (!service && config->outside) {
+		verdict = outside_return(skb, work, config);
+		if (verdict != OUTSIDE_NOT)
+			return verdict;
+	}
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
 	verdict = packet->is_error ? 0 : admit(packet, service);
-	if (verdict == SKEP_ANSWER_NOT_BOUND)
+	/* What is refused where a connection was open makes its client send a RST: the task is
+	 * told, too. */
+	if (verdict == SKEP_ANSWER_NOT_BOUND && !(packet->tcp_flags & TCP_RST))
 		return reject(skb, packet, verdict);
-	if (verdict)
+	if (verdict && verdict != SKEP_ANSWER_NOT_BOUND)
 		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
@@ -114,7 +122,7 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
-		return pass(SKEP_PASS_NO_FLOW);
+		return verdict ? drop(verdict) : pass(SKEP_PASS_NO_FLOW);
 	case BALANCE_NO_TASK:
 		return reject(skb, packet,
 			      packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
@@ -159,6 +167,8 @@ int from_wire(struct __sk_buff *skb)
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex,
 			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
+	if (skep_addr_is_outside(&choice->task))
+		return outside_send(skb, work, config);
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
@@ -217,7 +227,8 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
-	if (result != BALANCE_TASK)
+	/* A back end outside would answer this node, which the client does not know. */
+	if (result != BALANCE_TASK || skep_addr_is_outside(&choice->task))
 		return reject_by_tunnel(skb, packet, config, &work->frame_task,
 					&work->frame_ingress);
 

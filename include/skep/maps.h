@@ -38,7 +38,8 @@ struct skep_config {
 	__u32 mesh_ifindex;	   /* skep0 */
 	__u32 tunnel_mtu; /* largest inner IP packet that fits a frame to any node, bytes */
 	__u8 mesh_mac[6]; /* skep0's own MAC, 02:53 + underlay: never an inner source */
-	__u8 pad[2];
+	__u8 outside;	  /* 1: there are back ends outside the Swarm, so replies may come to it */
+	__u8 pad;
 	__u64 seed;  /* of the hash that places flows; made with the pins */
 	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing
 			elsewhere */
@@ -67,7 +68,7 @@ enum skep_policy {
 
 #define SKEP_SERVICE_DSR    1U /* the backend node answers the client itself */
 #define SKEP_SERVICE_ALLOW  2U /* only for clients in `allow` */
-#define SKEP_SERVICE_CLOSED 4U /* it is bound to other addresses: connections here are refused */
+#define SKEP_SERVICE_CLOSED 4U /* bound to other addresses, or disabled: all is refused here */
 
 struct skep_service {
 	__u32 service_id;   /* index of its counters, key of its ring; given by the agent, see
@@ -79,8 +80,9 @@ struct skep_service {
 			       never */
 	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that opened nothing for longer is
 				 chosen for anew */
+	__u32 ring;	      /* key of the ring, where that is not the service's; 0: it is */
 };
-_Static_assert(sizeof(struct skep_service) == 16, "skep_service");
+_Static_assert(sizeof(struct skep_service) == 20, "skep_service");
 
 /*
  * allow: the networks whose clients a service with SKEP_SERVICE_ALLOW serves; a longest-prefix
@@ -127,7 +129,10 @@ enum skep_task_state {
 	SKEP_TASK_DRAINING,    /* keeps the flows that it has */
 };
 
-/* tasks: a task's overlay address -> where that is. No entry: the task is gone. */
+/*
+ * tasks: a task's overlay address -> where that is. No entry: the task is gone. A back end outside
+ * the Swarm (skep/addr.h) is a task without node or veth.
+ */
 struct skep_task {
 	struct skep_addr node; /* underlay address of its node; this node's own if local */
 	__u32 ifindex;	       /* local: host end of the task's veth; 0: remote */
@@ -214,11 +219,14 @@ enum skep_return_mode {
 	SKEP_RETURN_HOST,	 /* a socket of this host asked, through skep0 */
 	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
 	SKEP_RETURN_DIRECT,	 /* the client came in elsewhere, and is answered from here (dsr) */
+	SKEP_RETURN_OUTSIDE,	 /* from a back end outside the Swarm, to which this node is the
+				    client; the client's own address is in `ingress` */
 };
 
 struct skep_return_path {
 	struct skep_addr frontend; /* becomes the source of the reply */
-	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local */
+	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local; see
+				      SKEP_RETURN_OUTSIDE */
 	__be16 frontend_port;
 	__be16 client_port; /* the client's own */
 	__u8 mode;	    /* enum skep_return_mode */
@@ -282,7 +290,7 @@ enum skep_verdict {
 	SKEP_ANSWER_TASK_GONE_RST, /* TCP of a flow whose task is gone */
 	SKEP_ANSWER_IDLE_RST,	   /* TCP of a flow that was silent for longer than skep.idle */
 	SKEP_ANSWER_NOT_BOUND,	   /* RST or port unreachable: the service has skep.bind, and not
-				      this address */
+				      this address, or the port is disabled */
 	SKEP_ANSWER_TOO_BIG, /* larger than the tunnel takes, don't fragment: fragmentation needed
 			      */
 	SKEP_ICMP_ERROR,     /* about a flow's packet: carried to whom that came from */

@@ -30,8 +30,13 @@
 		}                                                                                  \
 	} while (0)
 
+/* In the form of IPv6, too, as which inet_ntop() writes one that stands for something outside. */
 struct skep_addr addr_of(const char *addr)
 {
+	struct skep_addr v6;
+
+	if (strchr(addr, ':') && inet_pton(AF_INET6, addr, &v6) == 1)
+		return v6;
 	return skep_addr_v4(ipv4(addr));
 }
 
@@ -130,6 +135,15 @@ void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protoc
 	struct skep_service value = service_of(mesh, &key);
 
 	value.flags = flags;
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_frontend_ring(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t ring)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.ring = ring;
 	map_set(mesh->programs->maps.services, &key, &value);
 }
 

@@ -89,6 +89,8 @@ struct skep_addr addr_of(const char *addr);
 
 void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t service,
 		   uint16_t target_port);
+/* Gives the frontend another ring than its service's. */
+void mesh_frontend_ring(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t ring);
 /* What labels make of a frontend that is there: SKEP_SERVICE_*, and seconds (0: never). Without it:
  * none, never for TCP, 30 s for UDP. */
 void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags);

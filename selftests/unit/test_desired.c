@@ -32,12 +32,19 @@ struct fixture {
 	size_t n_addresses;
 	const struct net_state *net;
 	unsigned int cleared;
+	bool busy; /* back ends outside have connections */
 };
 
 static void on_clear(void *context, uint32_t number)
 {
 	(void)number;
 	((struct fixture *)context)->cleared++;
+}
+
+static bool is_busy(void *context, const struct skep_addr *backend)
+{
+	(void)backend;
+	return ((const struct fixture *)context)->busy;
 }
 
 static struct skep_addr address(const char *text)
@@ -86,6 +93,7 @@ static void build(struct fixture *fixture)
 		.task_counters = &fixture->task_counters,
 		.clear_service = on_clear,
 		.clear_task = on_clear,
+		.in_use = is_busy,
 		.context = fixture,
 	};
 	struct skep_error error = {""};
@@ -568,6 +576,131 @@ static void test_no_address_is_an_interfaces_while_those_are_not_known(void **st
 	bound("eth0,192.0.2.50", false, "--x-");
 }
 
+static const struct skep_service *web(const struct fixture *fixture, uint16_t port)
+{
+	return frontend(fixture, "192.0.2.1", port, IPPROTO_TCP);
+}
+
+#define TWO_PORTS                                                                                  \
+	"{\"id\":\"a\",\"name\":\"web\",\"ports\":[{\"published\":8080,\"target\":80,"             \
+	"\"protocol\":\"tcp\"},{\"published\":8443,\"target\":443,\"protocol\":\"tcp\"}]}"
+#define PORT_ID "af63dc4c8601ec8c:8080/tcp" /* the hash of "a" by FNV-1a */
+
+static void test_a_port_pinned_to_a_task_has_a_ring_of_its_own(void **state)
+{
+	struct fixture fixture;
+	uint32_t own;
+
+	(void)state;
+	begin(&fixture, TWO_PORTS,
+	      TASK("t1", "a", "", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2"));
+	fixture.model->services[0].ports[0].pinned = &fixture.model->tasks[1];
+	build(&fixture);
+	own = web(&fixture, 8080)->ring;
+	assert_int_not_equal(own, 0);
+	assert_int_equal(web(&fixture, 8080)->service_id, id_of(&fixture, "a"));
+	assert_int_equal(web(&fixture, 8443)->ring, 0);
+	assert_int_equal(frontend(&fixture, "", 8080, IPPROTO_TCP)->ring, 0);
+	ring_is(&fixture, "a", "10.0.0.1 10.0.0.2 ");
+	ring_is(&fixture, PORT_ID, "10.0.0.2 ");
+	assert_int_equal(id_of(&fixture, PORT_ID), own);
+	/* An agent that starts finds the number again. */
+	known_service(&fixture, own + 1, PORT_ID);
+	desired_free(&fixture.desired);
+	build(&fixture);
+	assert_int_equal(web(&fixture, 8080)->ring, own + 1);
+	end(&fixture);
+}
+
+static void test_a_disabled_port_is_closed_to_those_who_come_in_here(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, TWO_PORTS, TASK("t1", "a", "", "10.0.0.1"));
+	fixture.model->services[0].ports[0].disabled = true;
+	build(&fixture);
+	assert_int_equal(web(&fixture, 8080)->flags, SKEP_SERVICE_CLOSED);
+	assert_int_equal(web(&fixture, 8443)->flags, 0);
+	assert_int_equal(frontend(&fixture, "", 8080, IPPROTO_TCP)->flags, 0);
+	end(&fixture);
+}
+
+static struct skep_addr outside(const struct fixture *fixture)
+{
+	return skep_addr_outside(id_of(fixture, "a"), address("192.0.2.7").word[3], htons(90));
+}
+
+static void test_a_back_end_outside_is_in_the_ring_of_its_port(void **state)
+{
+	static struct model_backend backend;
+	const struct skep_task *task;
+	struct fixture fixture;
+	struct skep_addr addr;
+
+	(void)state;
+	backend = (struct model_backend){address("192.0.2.7"), 90};
+	begin(&fixture, TWO_PORTS, TASK("t1", "a", "", "10.0.0.1"));
+	fixture.model->services[0].ports[0].backends = &backend;
+	fixture.model->services[0].ports[0].n_backends = 1;
+	build(&fixture);
+	addr = outside(&fixture);
+	ring_is(&fixture, PORT_ID, "10.0.0.1 192.0.2.7:90 ");
+	ring_is(&fixture, "a", "10.0.0.1 ");
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_non_null(task);
+	assert_true(skep_addr_is_zero(&task->node));
+	assert_int_equal(task->service_id, id_of(&fixture, "a"));
+	assert_int_equal(fixture.desired.config.outside, 1);
+	end(&fixture);
+}
+
+static void removed_while(bool busy, bool stays)
+{
+	struct skep_task value = {.service_id = 3, .counter = 9, .state = SKEP_TASK_SERVING};
+	const struct skep_task *task;
+	struct fixture fixture;
+	struct skep_addr addr;
+
+	begin(&fixture, TWO_PORTS, "");
+	fixture.busy = busy;
+	known_service(&fixture, 3, "a");
+	addr = skep_addr_outside(3, address("192.0.2.7").word[3], htons(90));
+	assert_int_equal(table_add(&fixture.tasks, &addr, &value), 0);
+	build(&fixture);
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_int_equal(task != NULL, stays);
+	assert_int_equal(fixture.desired.config.outside, stays);
+	if (task) {
+		assert_int_equal(task->state, SKEP_TASK_DRAINING);
+		assert_int_equal(task->counter, 9);
+	}
+	end(&fixture);
+}
+
+static void test_one_that_was_removed_drains_until_its_connections_have_ended(void **state)
+{
+	(void)state;
+	removed_while(true, true);
+	removed_while(false, false);
+}
+
+static void test_a_task_of_weight_0_drains(void **state)
+{
+	struct skep_addr drained = address("10.0.0.1");
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, TWO_SERVICES,
+	      TASK("t1", "a", "\"weight\":0,", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2"));
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.2 ");
+	assert_int_equal(
+		((const struct skep_task *)table_find(&fixture.desired.tasks, &drained))->state,
+		SKEP_TASK_DRAINING);
+	end(&fixture);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -588,6 +721,11 @@ int main(void)
 		cmocka_unit_test(test_services_without_ports_need_no_entries),
 		cmocka_unit_test(test_a_service_is_closed_where_it_is_not_bound),
 		cmocka_unit_test(test_no_address_is_an_interfaces_while_those_are_not_known),
+		cmocka_unit_test(test_a_port_pinned_to_a_task_has_a_ring_of_its_own),
+		cmocka_unit_test(test_a_disabled_port_is_closed_to_those_who_come_in_here),
+		cmocka_unit_test(test_a_task_of_weight_0_drains),
+		cmocka_unit_test(test_a_back_end_outside_is_in_the_ring_of_its_port),
+		cmocka_unit_test(test_one_that_was_removed_drains_until_its_connections_have_ended),
 	};
 
 	return cmocka_run_group_tests_name("desired maps", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/journal.h"
 #include "agent/node.h"
+#include "agent/overrides.h"
 #include "agent/routes.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
@@ -42,6 +43,9 @@ struct agent {
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct overrides *overrides;
+	struct override_write *override_writes; /* override_answers.c's */
+	uint64_t override_tidy_ns;		/* not before: after a failure */
 	struct routes *routes;
 
 	/*
@@ -50,6 +54,7 @@ struct agent {
 	 */
 	struct model *model; /* NULL: none yet */
 	struct model *incoming;
+	const struct model *in_force; /* the model with overrides: what all is computed from */
 	uint64_t model_ns;	      /* when it came */
 	char version[HASH_TEXT_SIZE]; /* of its text, as the feed names it; "": not worked out yet
 				       */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/local_tasks.h"
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "lib/hash.h"
 #include "lib/log.h"
@@ -110,7 +111,8 @@ static int apply(struct agent *agent, struct skep_error *error)
 	int err;
 
 	agent->node.datapath.links_changed = agent->links_changed;
-	err = datapath_apply(agent->datapath, agent->model, &agent->node.datapath, &changes, error);
+	err = datapath_apply(agent->datapath, agent->in_force, &agent->node.datapath, &changes,
+			     error);
 	agent->links_changed = agent->links_changed && err;
 
 	agent->applied = changes;
@@ -222,6 +224,9 @@ static void do_work(struct agent *agent)
 		old = take_incoming(agent);
 
 	failed = read_network(agent, &why);
+	err = overrides_apply(agent->overrides, agent->model, fresh, &agent->in_force,
+			      failed ? &other : &why);
+	failed = failed ? failed : err;
 	err = update_node(agent, failed ? &other : &why);
 	failed = failed ? failed : err;
 	/* Without memory for the node's state, what is known of it may be cut short. */
@@ -288,6 +293,7 @@ static void tick_expired(struct loop_timer *timer)
 	upstream_tick(agent->upstream);
 	sweep(agent);
 	publish(agent);
+	override_tick(agent);
 	if (agent->from_disk && !agent->applied_count)
 		agent_work_soon(agent);
 	log_docker_problem(agent);
@@ -338,8 +344,10 @@ static void heal_expired(struct loop_timer *timer)
 	agent_work_now(agent);
 	if (!may_apply(agent) || agent->retry_ms)
 		return;
-	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath,
+	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath,
 			      report_difference, &lines, &differences, &error);
+	/* Back ends that were removed go once nobody is connected to them. */
+	agent_work_soon(agent);
 	if (!err && !differences)
 		return;
 	if (!err && differences > HEAL_LINES_MAX)
@@ -348,7 +356,6 @@ static void heal_expired(struct loop_timer *timer)
 		err = datapath_resync(agent->datapath, &error);
 	if (err)
 		log_error("cannot compare the maps with what they should be: %s", error.text);
-	agent_work_soon(agent);
 }
 
 void agent_work_open(struct agent *agent)

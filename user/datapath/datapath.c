@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "datapath/desired.h"
@@ -17,10 +18,13 @@
 #include "datapath/hooks.h"
 #include "datapath/pool.h"
 #include "datapath/programs.h"
+#include "datapath/read.h"
 #include "datapath/reconcile.h"
 #include "datapath/rings.h"
 #include "datapath/xdp.h"
 #include "skep/table.h"
+
+#define SWEEP_NS 30000000000ULL
 
 struct datapath {
 	struct programs programs;
@@ -35,7 +39,18 @@ struct datapath {
 	bool hooks_fresh; /* the programs were loaded, or hooks doubted, since the last
 			     hooks_apply() */
 	bool doubted;	  /* what is said above of the maps is to be read anew */
+	char *bpffs;
+	uint64_t swept_ns; /* when connections of removed back ends were last looked for */
+	bool sweeping;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
 
 static void map_init(struct reconcile_map *map, const char *name, const char *flag, int fd,
 		     size_t key_size, size_t value_size)
@@ -113,8 +128,11 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 
 	if (!datapath)
 		return error_errno(error, -ENOMEM, "cannot open the data path");
-	err = programs_load(&datapath->programs, config, error);
+	datapath->bpffs = strdup(config->bpffs);
+	err = datapath->bpffs ? programs_load(&datapath->programs, config, error)
+			      : error_errno(error, -ENOMEM, "cannot open the data path");
 	if (err) {
+		free(datapath->bpffs);
 		free(datapath);
 		return err;
 	}
@@ -159,6 +177,7 @@ void datapath_close(struct datapath *datapath)
 	pool_free(&datapath->task_counters);
 	xdp_close(datapath->xdp);
 	programs_close(&datapath->programs);
+	free(datapath->bpffs);
 	free(datapath);
 }
 
@@ -194,6 +213,40 @@ static void clear_task(void *context, uint32_t counter)
 	counter_clear(((struct datapath *)context)->programs.task_counters, counter);
 }
 
+struct search {
+	const struct skep_addr *backend;
+	uint64_t now_ns;
+	bool found;
+};
+
+static int visit_flow(void *context, const void *key, const void *value)
+{
+	const struct skep_flow *flow = value;
+	struct search *search = context;
+	bool live = flow->state == SKEP_FLOW_ESTABLISHED ||
+		    (flow->state != SKEP_FLOW_CLOSING &&
+		     search->now_ns < flow->last_seen_ns + SWEEP_NS);
+
+	(void)key;
+	search->found = live && skep_addr_equal(&flow->task, search->backend);
+	return search->found;
+}
+
+/* All flows are read for it: now and then, and till then it has. */
+static bool in_use(void *context, const struct skep_addr *backend)
+{
+	struct datapath *datapath = context;
+	struct search search = {.backend = backend, .now_ns = now_ns()};
+	struct skep_error error;
+
+	if (!datapath->sweeping)
+		return true;
+	/* Who cannot tell takes nothing away. */
+	return maps_walk(datapath->bpffs, "flows",
+			 &(struct maps_entry_visitor){visit_flow, &search}, &error) ||
+	       search.found;
+}
+
 static int build(struct datapath *datapath, struct desired *desired, const struct model *model,
 		 const struct datapath_node *node, struct skep_error *error)
 {
@@ -205,6 +258,7 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 		.task_counters = &datapath->task_counters,
 		.clear_service = clear_service,
 		.clear_task = clear_task,
+		.in_use = in_use,
 		.context = datapath,
 	};
 
@@ -314,7 +368,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		if (err)
 			return err;
 	}
+	datapath->sweeping = now_ns() - datapath->swept_ns >= SWEEP_NS || !datapath->swept_ns;
+	if (datapath->sweeping)
+		datapath->swept_ns = now_ns();
 	err = build(datapath, &desired, model, node, error);
+	datapath->sweeping = false;
 	if (err)
 		return err;
 

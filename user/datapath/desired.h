@@ -39,6 +39,8 @@ struct desired_numbers {
 	struct pool *task_counters;
 	void (*clear_service)(void *context, uint32_t service_id);
 	void (*clear_task)(void *context, uint32_t counter);
+	/* Has a back end outside the Swarm connections still? NULL: none has. */
+	bool (*in_use)(void *context, const struct skep_addr *backend);
 	void *context;
 };
 

@@ -51,8 +51,10 @@ static struct skep_service service_value(uint32_t service_id, const struct model
 	};
 }
 
+/* port_rings NULL: overrides do not count there. */
 static int add_at(struct table *services, const struct model_service *service, uint32_t service_id,
-		  const struct options *options, const struct skep_addr *addr, bool closed)
+		  const struct options *options, const struct port_rings *port_rings,
+		  const struct skep_addr *addr, bool closed)
 {
 	int err = 0;
 
@@ -65,7 +67,9 @@ static int add_at(struct table *services, const struct model_service *service, u
 			.protocol = port->protocol,
 		};
 
-		if (closed)
+		if (port_rings)
+			port_rings_value(port_rings, port, &value);
+		if (closed || (port_rings && port->disabled))
 			value.flags |= SKEP_SERVICE_CLOSED;
 		err = table_add(services, &frontend, &value);
 	}
@@ -97,7 +101,7 @@ static int add_allowed(struct table *allow, uint32_t service_id, const struct op
 
 int frontends_add(struct table *services, struct table *allow, const struct model_service *service,
 		  const struct options *options, uint32_t service_id,
-		  const struct datapath_node *node)
+		  const struct port_rings *port_rings, const struct datapath_node *node)
 {
 	static const struct skep_addr any;
 	int err;
@@ -106,12 +110,12 @@ int frontends_add(struct table *services, struct table *allow, const struct mode
 		return 0;
 	err = add_allowed(allow, service_id, options);
 	if (!err)
-		err = add_at(services, service, service_id, options, &any, false);
+		err = add_at(services, service, service_id, options, NULL, &any, false);
 	for (size_t i = 0; i < node->n_addresses && !err; i++) {
 		const struct skep_addr *addr = &node->addresses[i];
 		bool closed = options->has_bind && !is_bound(options, addr, node->net);
 
-		err = add_at(services, service, service_id, options, addr, closed);
+		err = add_at(services, service, service_id, options, port_rings, addr, closed);
 	}
 	return err;
 }
