@@ -48,7 +48,10 @@ static void docker_event(void *context)
 
 static void overrides_came(void *context)
 {
-	agent_work_soon(context);
+	struct agent *agent = context;
+
+	agent->overridden = true;
+	agent_work_soon(agent);
 }
 
 /* Overrides end by the clock on the wall. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the local API answers: each path reads what its view needs and hands it over. */
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,11 +313,70 @@ static const struct api_path paths[] = {
 	{"/v1/route", answer_route, post_route},
 };
 
+/* The socket's mode lets its group in, which is root's else. */
+static int open_to_group(const char *path, const char *name, struct skep_error *error)
+{
+	const struct group *group;
+
+	errno = 0;
+	group = getgrnam(name);
+	if (!group)
+		return error_set(error, errno ? -errno : -ENOENT,
+				 "--socket-group %s: there is no such group; `groupadd --system "
+				 "%s` makes one",
+				 name, name);
+	if (chown(path, (uid_t)-1, group->gr_gid))
+		return error_errno(error, -errno, "cannot give %s to the group %s", path, name);
+	return 0;
+}
+
+/*
+ * For those who route: the overrides in force, on one line, and the model on the next. Whoever applies the ones to the other
+ * (override_apply()) has what this agent goes by.
+ */
+static int watch_text(void *context, char **text, size_t *size, struct skep_error *error)
+{
+	struct agent *agent = context;
+	json_t *rows = json_array();
+	const struct override *override;
+	char *model = NULL, *line = NULL;
+	size_t model_size;
+	bool over, bears;
+
+	if (!agent->model) {
+		json_decref(rows);
+		return no_model(agent, error);
+	}
+	for (size_t i = 0; (override = overrides_at(agent->overrides, i, &over, &bears)); i++)
+		if (!over && rows && json_array_append_new(rows, override_to_json(override, false))) {
+			json_decref(rows);
+			rows = NULL;
+		}
+	model = agent_model_text(agent, &model_size);
+	line = rows ? json_dumps(rows, JSON_COMPACT) : NULL;
+	json_decref(rows);
+	*size = 0;
+	*text = line && model ? malloc(strlen(line) + 1 + model_size) : NULL;
+	if (*text) {
+		*size = strlen(line) + 1 + model_size;
+		memcpy(*text, line, strlen(line));
+		(*text)[strlen(line)] = '\n';
+		memcpy(*text + strlen(line) + 1, model, model_size);
+	}
+	free(line);
+	free(model);
+	return *text ? 0 : error_errno(error, -ENOMEM, "cannot answer /v1/watch");
+}
+
 int agent_answers_open(struct agent *agent, struct skep_error *error)
 {
+	int err;
 	char path[CONFIG_PATH_SIZE + sizeof(CONFIG_SOCKET) + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", agent->config->run_dir, CONFIG_SOCKET);
-	return api_open(&agent->api, agent->loop, path, paths, sizeof(paths) / sizeof(*paths),
-			agent, error);
+	err = api_open(&agent->api, agent->loop, path, paths, sizeof(paths) / sizeof(*paths), agent,
+		       error);
+	if (!err && *agent->config->socket_group)
+		err = open_to_group(path, agent->config->socket_group, error);
+	return err ? err : api_serve_text(agent->api, "/v1/watch", watch_text, error);
 }

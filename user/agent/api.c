@@ -14,11 +14,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/api_watch.h"
 #include "agent/json.h"
 #include "lib/log.h"
 
 /*
- * Whoever may open the socket is trusted, but must not use up the agent's descriptors by mistake.
+ * Whoever may open the socket may know all, but must not use up the agent's descriptors by mistake.
  */
 #define CONNECTIONS_MAX	     64U
 #define CONNECTION_TIMEOUT_S 30U
@@ -41,6 +42,11 @@ struct api_upload { /* a POST's body, as far as it has come */
 	char data[API_BODY_MAX];
 };
 
+struct api_request { /* what is kept of one between libmicrohttpd's calls; both NULL: nothing */
+	struct api_upload *upload;
+	struct api_waiter *waiter;
+};
+
 struct api {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
@@ -49,6 +55,8 @@ struct api {
 	struct api_later *current; /* of the POST that is being answered */
 	const struct api_path *paths;
 	size_t n_paths;
+	const char *watch_path; /* NULL: none */
+	struct api_watch *news;
 	void *context;
 	int fd;
 	char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -175,6 +183,13 @@ static enum MHD_Result respond_post(struct MHD_Connection *connection, const str
 		   : respond(connection, MHD_HTTP_OK, NULL, body);
 }
 
+static void wake(void *context)
+{
+	struct api *api = context;
+
+	loop_arm(api->loop, &api->timer, 0);
+}
+
 struct api_later *api_later(struct api *api)
 {
 	return api->current;
@@ -189,7 +204,7 @@ void api_answer_later(struct api_later *later, int err, json_t *body,
 		later->error = *error;
 	MHD_resume_connection(later->connection);
 	/* From the loop, as the connection's handler is called by it. */
-	loop_arm(later->api->loop, &later->api->timer, 0);
+	wake(later->api);
 }
 
 /* The connection was resumed. */
@@ -250,6 +265,45 @@ static void keep_part(struct api_upload *upload, const char *data, size_t size)
 	upload->size = size > SIZE_MAX - upload->size ? SIZE_MAX : upload->size + size;
 }
 
+/* Who only looks need not be trusted with the mesh. */
+static bool may_change(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return info &&
+	       getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static struct api_request *begin_request(bool post, bool waits)
+{
+	struct api_request *request = calloc(1, sizeof(*request));
+
+	if (request && post)
+		request->upload = calloc(1, sizeof(*request->upload));
+	if (request && waits)
+		request->waiter = api_waiter_new();
+	if (request && ((post && !request->upload) || (waits && !request->waiter))) {
+		free(request);
+		return NULL;
+	}
+	return request;
+}
+
+static enum MHD_Result answer_watch(struct api *api, struct MHD_Connection *connection,
+				    struct api_request *request)
+{
+	enum MHD_Result result;
+	struct skep_error error;
+	unsigned int status =
+		api_watch_answer(api->news, request->waiter, connection, &result, &error);
+
+	return status ? refuse(connection, status, error.text) : result;
+}
+
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload_data,
 			      size_t *upload_size, void **state)
@@ -257,27 +311,34 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	struct api *api = context;
 	const struct api_path *path = find_path(api, url);
 	bool post = path && path->post && !strcmp(method, MHD_HTTP_METHOD_POST);
+	bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
+	bool waits = api->watch_path && strcmp(url, api->watch_path) == 0 && get;
+	struct api_request *request = *state;
 
 	(void)version;
 	/*
 	 * libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
 	 * A body that nobody wants is read all the same, and let go.
 	 */
-	if (!*state) {
-		*state = post ? calloc(1, sizeof(struct api_upload)) : (void *)api;
+	if (!request) {
+		*state = begin_request(post, waits);
 		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*upload_size) {
 		if (post)
-			keep_part(*state, upload_data, *upload_size);
+			keep_part(request->upload, upload_data, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	if (waits)
+		return answer_watch(api, connection, request);
 	if (!path)
 		return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such path");
+	if (post && !may_change(connection))
+		return refuse(connection, MHD_HTTP_FORBIDDEN, "only root may change anything");
 	if (post)
-		return answer_post(api, connection, path, *state);
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+		return answer_post(api, connection, path, request->upload);
+	if (!get)
 		return refuse_method(connection, path->post ? "GET, POST" : "GET");
 	return answer(api, connection, path);
 }
@@ -285,13 +346,35 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 static void completed(void *context, struct MHD_Connection *connection, void **state,
 		      enum MHD_RequestTerminationCode why)
 {
+	struct api_request *request = *state;
+	struct api *api = context;
+
 	(void)connection;
 	(void)why;
-	if (*state != context) {
-		json_decref(((struct api_upload *)*state)->later.body);
-		free(*state);
-	}
+	if (!request)
+		return;
+	if (request->upload)
+		json_decref(request->upload->later.body);
+	free(request->upload);
+	if (request->waiter)
+		api_waiter_free(api->news, request->waiter);
+	free(request);
 	*state = NULL;
+}
+
+int api_serve_text(struct api *api, const char *path, api_text *text, struct skep_error *error)
+{
+	api->news = api_watch_new(api->loop, text, api->context, wake, api);
+	if (!api->news)
+		return error_errno(error, -ENOMEM, "cannot serve %s", path);
+	api->watch_path = path;
+	return 0;
+}
+
+void api_changed(struct api *api)
+{
+	if (api->news)
+		api_watch_changed(api->news);
 }
 
 static void log_from_daemon(void *context, const char *format, va_list arguments)
@@ -393,6 +476,9 @@ void api_close(struct api *api)
 	loop_disarm(api->loop, &api->timer);
 	if (api->watch.fd >= 0)
 		loop_remove(api->loop, &api->watch);
+	/* libmicrohttpd does not stop while a connection is suspended. */
+	if (api->news)
+		api_watch_end_waits(api->news);
 	if (api->daemon) {
 		/* Closes its listening socket, too. */
 		MHD_stop_daemon(api->daemon);
@@ -402,5 +488,6 @@ void api_close(struct api *api)
 		close(api->fd);
 	if (*api->socket_path)
 		unlink(api->socket_path);
+	api_watch_free(api->news);
 	free(api);
 }

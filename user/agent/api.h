@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The local API's server: HTTP on a unix socket (mode 0660), JSON answers (docs/design.md,
- * "The local API"). GET, and POST of a small JSON object where a path takes one. Answers are made
+ * "The local API"). GET by whoever may open the socket, and POST of a small JSON object, where a path
+ * takes one, by the agent's own user or root. Answers are made
  * in the loop's thread, whole, when they are asked for.
  */
 #ifndef SKEP_AGENT_API_H
@@ -36,6 +37,11 @@ struct api_path {
 	int (*post)(void *context, const json_t *request, json_t **body, struct skep_error *error);
 };
 
+/*
+ * The answer of the one path that clients wait at, malloc'ed. As answer().
+ */
+typedef int api_text(void *context, char **text, size_t *size, struct skep_error *error);
+
 #define API_BODY_MAX 4096 /* bytes; more is answered with 413 */
 
 /*
@@ -44,6 +50,14 @@ struct api_path {
  */
 int api_open(struct api **api, struct loop *loop, const char *socket_path,
 	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error);
+
+/*
+ * GET of path is answered with text; with ?version=V, where V is the hash of what the client has (lib/hash.h), when it is another, or
+ * after 30 s with 304. api_changed(): it may be another now. Once, before the loop runs. -ENOMEM.
+ */
+int api_serve_text(struct api *api, const char *path, api_text *text, struct skep_error *error);
+void api_changed(struct api *api);
+
 /*
  * From within post(): the request, to be answered by api_answer_later() exactly once, from the loop
  * and before api_close(). That takes body; err and error are as post() returns them.

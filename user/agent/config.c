@@ -135,6 +135,16 @@ static int set_datapath(struct agent_config *config, const struct setting *setti
 	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
 }
 
+static int set_socket_group(struct agent_config *config, const struct setting *setting,
+			    const char *value, struct skep_error *error)
+{
+	(void)setting;
+	if (!*value || strlen(value) >= sizeof(config->socket_group))
+		return error_set(error, -EINVAL, "\"%s\" is not a group's name", value);
+	memcpy(config->socket_group, value, strlen(value) + 1);
+	return 0;
+}
+
 static int set_log_level(struct agent_config *config, const struct setting *setting,
 			 const char *value, struct skep_error *error)
 {
@@ -246,6 +256,7 @@ static const struct setting settings[] = {
 	{"run-dir", set_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET), false},
 	PATH("cgroup", cgroup),
 	{"datapath", set_datapath, 0, 0, 0, false},
+	{"socket-group", set_socket_group, 0, 0, 0, false},
 	{"log-level", set_log_level, 0, 0, 0, false},
 	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
 	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},

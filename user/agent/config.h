@@ -21,6 +21,7 @@
 #define CONFIG_BPFFS	      "/sys/fs/bpf/skep"
 #define CONFIG_SOCKET	      "skep.sock" /* of the local API, in the run directory */
 #define CONFIG_PATH_SIZE      256
+#define CONFIG_GROUP_SIZE     33
 #define CONFIG_MAX_INTERFACES 32
 #define CONFIG_MAX_VIPS	      64
 
@@ -47,6 +48,7 @@ struct agent_config {
 	char state_dir[CONFIG_PATH_SIZE];
 	char run_dir[CONFIG_PATH_SIZE];
 	char cgroup[CONFIG_PATH_SIZE]; /* "": the root of cgroup2 */
+	char socket_group[CONFIG_GROUP_SIZE]; /* who else may read from the local API; "": root only */
 	enum log_level log_level;
 	uint32_t max_flows; /* entries of each map */
 	uint32_t max_tasks;

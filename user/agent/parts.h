@@ -66,6 +66,7 @@ struct agent {
 	bool network_changed;
 	bool links_changed; /* since the last apply */
 	bool docker_changed;
+	bool overridden; /* overrides came or went */
 	uint64_t work_at_ns; /* 0: none is due */
 	struct loop_timer work;
 	struct loop_timer tick; /* every second: what has no event of its own */

@@ -238,6 +238,10 @@ static void do_work(struct agent *agent)
 	err = vips_update(agent->vips, serves, failed ? &other : &why);
 	failed = failed ? failed : err;
 	publish(agent);
+	/* Who connects to tasks hears of them when the data path knows them. */
+	if (fresh || agent->overridden)
+		api_changed(agent->api);
+	agent->overridden = false;
 	if (fresh)
 		journal_model(old, agent->model);
 	err = update_routes(agent, failed ? &other : &why);
