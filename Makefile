@@ -6,6 +6,7 @@
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
+# make bench-http  skep proxy beside nginx and HAProxy; QUICK=1: in two minutes (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -150,6 +151,10 @@ deps:
 .PHONY: bench-control
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/control.sh
+
+.PHONY: bench-http
+bench-http: $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/http.sh
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o
