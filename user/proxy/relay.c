@@ -4,13 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "http/forward.h"
 #include "proxy/worker.h"
-
-/* More in a pipe is fewer system calls; this much anybody may have (pipe(7), pipe-max-size). */
-#define PIPE_SIZE (256 * 1024)
 
 /* Of reading and sending, before other connections have their turn. */
 #define ROUNDS_AT_ONCE 64
@@ -257,19 +253,6 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
 }
 
-static int open_pipe(struct relay *relay)
-{
-	if (relay->pipe[0] >= 0)
-		return 0;
-	if (pipe2(relay->pipe, O_NONBLOCK | O_CLOEXEC)) {
-		relay->pipe[0] = relay->pipe[1] = -1;
-		return -errno;
-	}
-	/* Refused to who has many already: it works with less, too. */
-	(void)fcntl(relay->pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
-	return 0;
-}
-
 /* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative
  * errno. */
 static int splice_some(struct worker *worker, struct relay *relay)
@@ -282,7 +265,7 @@ static int splice_some(struct worker *worker, struct relay *relay)
 	if (!relay->piped && most) {
 		if (!relay->from->readable)
 			return -EAGAIN;
-		n = splice(relay->from->source.fd, NULL, relay->pipe[1], NULL, most,
+		n = splice(relay->from->source.fd, NULL, relay->pipe.write_fd, NULL, most,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n < 0 && errno == EAGAIN)
 			relay->from->readable = false;
@@ -296,7 +279,7 @@ static int splice_some(struct worker *worker, struct relay *relay)
 	while (relay->piped) {
 		if (!relay->to->writable)
 			return -EAGAIN;
-		n = splice(relay->pipe[0], NULL, relay->to->source.fd, NULL, relay->piped,
+		n = splice(relay->pipe.read_fd, NULL, relay->to->source.fd, NULL, relay->piped,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n < 0 && errno == EAGAIN)
 			relay->to->writable = false;
@@ -356,7 +339,7 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 		}
 		if (relay->whole)
 			return RELAY_ENDED;
-		if (should_splice(worker, relay) && !open_pipe(relay)) {
+		if (should_splice(worker, relay) && !pipe_take(&worker->pipes, &relay->pipe)) {
 			relay->keep = false;
 			forget_sent(relay);
 			err = splice_some(worker, relay);
@@ -404,9 +387,6 @@ void relay_end(struct worker *worker, struct relay *relay)
 	if (relay->in->data)
 		forget_sent(relay);
 	buffer_give(&worker->buffers, &relay->out);
-	if (relay->pipe[0] >= 0) {
-		close(relay->pipe[0]);
-		close(relay->pipe[1]);
-	}
+	pipe_give(&worker->pipes, &relay->pipe, relay->piped);
 	*relay = (struct relay){.pipe = {-1, -1}};
 }
