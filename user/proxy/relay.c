@@ -188,7 +188,7 @@ static int send_ready(struct worker *worker, struct relay *relay)
 		parts[n++] = (struct iovec){(char *)relay->tail, relay->tail_size};
 	if (!relay->to->writable)
 		return -EAGAIN;
-	sent = stream_write(relay->to, parts, n);
+	sent = stream_write(relay->to, parts, n, relay->piped);
 	if (sent < 0)
 		return (int)sent;
 
@@ -253,30 +253,37 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
 }
 
-/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative
- * errno. */
-static int splice_some(struct worker *worker, struct relay *relay)
+/* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */
+static int fill_pipe(struct relay *relay)
 {
-	ssize_t n;
 	size_t most = PIPE_SIZE;
+	ssize_t n;
 
+	if (relay->piped)
+		return 0;
 	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
 		most = (size_t)relay->left;
-	if (!relay->piped && most) {
-		if (!relay->from->readable)
-			return -EAGAIN;
-		n = splice(relay->from->source.fd, NULL, relay->pipe.write_fd, NULL, most,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EAGAIN)
-			relay->from->readable = false;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		relay->piped += (size_t)n;
-		relay->moved += (uint64_t)n;
-		if (relay->framing == HTTP_FRAMING_LENGTH)
-			relay->left -= (uint64_t)n;
-	}
+	if (!relay->from->readable)
+		return -EAGAIN;
+	n = splice(relay->from->source.fd, NULL, relay->pipe.write_fd, NULL, most,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n < 0 && errno == EAGAIN)
+		relay->from->readable = false;
+	if (n <= 0)
+		return n ? -errno : -ENODATA;
+	relay->piped += (size_t)n;
+	relay->moved += (uint64_t)n;
+	if (relay->framing == HTTP_FRAMING_LENGTH)
+		relay->left -= (uint64_t)n;
+	return 0;
+}
+
+/* 0: all is gone; -EAGAIN; another negative errno. */
+static int empty_pipe(struct worker *worker, struct relay *relay)
+{
 	while (relay->piped) {
+		ssize_t n;
+
 		if (!relay->to->writable)
 			return -EAGAIN;
 		n = splice(relay->pipe.read_fd, NULL, relay->to->source.fd, NULL, relay->piped,
@@ -319,6 +326,7 @@ static bool may_take_up(const struct relay *relay)
 static enum relay_state run(struct worker *worker, struct relay *relay)
 {
 	enum relay_state state;
+	bool splices;
 	int err;
 
 	for (int rounds = 0; rounds < ROUNDS_AT_ONCE; rounds++) {
@@ -327,7 +335,11 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 			if (err)
 				return err == -EBADMSG ? RELAY_REFUSED : RELAY_SOURCE_FAILED;
 		}
+		splices = should_splice(worker, relay) && !pipe_take(&worker->pipes, &relay->pipe);
 		if (pending(relay)) {
+			/* Head and payload leave together, if there is some. */
+			if (splices && !relay->keep)
+				(void)fill_pipe(relay);
 			err = send_ready(worker, relay);
 			if (err)
 				return err == -EAGAIN ? RELAY_GOES_ON : RELAY_SINK_FAILED;
@@ -339,10 +351,12 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 		}
 		if (relay->whole)
 			return RELAY_ENDED;
-		if (should_splice(worker, relay) && !pipe_take(&worker->pipes, &relay->pipe)) {
+		if (splices) {
 			relay->keep = false;
 			forget_sent(relay);
-			err = splice_some(worker, relay);
+			err = fill_pipe(relay);
+			if (!err)
+				err = empty_pipe(worker, relay);
 			if (err == -EPIPE)
 				return RELAY_SINK_FAILED;
 		} else {

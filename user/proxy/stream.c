@@ -49,13 +49,13 @@ ssize_t stream_read(struct stream *stream, void *data, size_t size)
 	return n;
 }
 
-ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n)
+ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)n};
 	ssize_t sent;
 
 	do
-		sent = sendmsg(stream->source.fd, &message, MSG_NOSIGNAL);
+		sent = sendmsg(stream->source.fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0) {
 		if (errno != EAGAIN)
