@@ -9,6 +9,7 @@
 #                 what reached new code in the corpus
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
+# make bench-http  skep proxy beside nginx and HAProxy; QUICK=1: in two minutes (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -196,6 +197,10 @@ $(BUILD)/bench/%: selftests/bench/%.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
+
+.PHONY: bench-http
+bench-http: $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/http.sh
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o

@@ -176,13 +176,24 @@ struct conn *conn_take(struct worker *worker, struct backend *backend, bool fres
 	return conn;
 }
 
+/* Has the task sent more than the answer, or its end? Whoever moved the last of it by splice(2)
+ * does not know. */
+static bool has_more(struct conn *conn)
+{
+	char byte;
+
+	if (conn->stream.readable && recv(conn->stream.source.fd, &byte, 1, MSG_PEEK) < 0 &&
+	    errno == EAGAIN)
+		conn->stream.readable = false;
+	return conn->stream.readable || conn->stream.hung_up;
+}
+
 void conn_keep(struct worker *worker, struct conn *conn)
 {
 	struct backend *backend = conn->backend;
 
 	conn->used = true;
-	if (!backend->wanted || conn->stream.readable || conn->stream.hung_up ||
-	    !worker->config->pool || worker->draining) {
+	if (!backend->wanted || !worker->config->pool || worker->draining || has_more(conn)) {
 		conn_close(worker, conn);
 		return;
 	}

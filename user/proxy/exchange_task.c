@@ -107,10 +107,10 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 void exchange_task_failed(struct worker *worker, struct exchange *exchange, uint16_t status)
 {
 	struct conn *conn = exchange->conn;
-	bool unsent =
-		!exchange->request.out.start && !exchange->request.sent && !exchange->request.moved;
-	bool may_repeat = unsent || (http_method_is_idempotent(exchange->head.method) &&
-				     relay_can_rewind(&exchange->request));
+	bool all_here = relay_can_rewind(&exchange->request);
+	bool unsent = !exchange->request.out.start && !exchange->request.sent &&
+		      (all_here || !exchange->request.moved);
+	bool may_repeat = unsent || (http_method_is_idempotent(exchange->head.method) && all_here);
 	bool was_used = conn->used;
 
 	if (!was_used && backend_failed(conn->backend, worker->now_ms))

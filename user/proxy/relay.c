@@ -4,16 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "http/forward.h"
 #include "proxy/worker.h"
 
-/* More in a pipe is fewer system calls; this much anybody may have (pipe(7), pipe-max-size). */
-#define PIPE_SIZE (256 * 1024)
-
 /* Of reading and sending, before other connections have their turn. */
 #define ROUNDS_AT_ONCE 64
+
+#define JOIN_MAX 2048
 
 #define CHUNK_END      "\r\n"
 #define CHUNK_LAST     "\r\n0\r\n\r\n"
@@ -175,14 +173,32 @@ static size_t pending(const struct relay *relay)
 	return buffer_length(&relay->out) + relay->ready - relay->sent + relay->tail_size;
 }
 
+/* A little payload is copied behind the head: cheaper than to send two parts. */
+static void join(struct worker *worker, struct relay *relay)
+{
+	size_t size = relay->ready - relay->sent;
+
+	if (relay->keep || !size || size > JOIN_MAX || !buffer_length(&relay->out) ||
+	    size > buffer_room(&relay->out))
+		return;
+	memcpy(relay->out.data + relay->out.end, relay->in->data + relay->in->start + relay->sent,
+	       size);
+	relay->out.end += size;
+	relay->sent += size;
+	counters_add(&worker->counters.bytes_copied, size);
+}
+
 /* One write of all that is ready. 0: all is gone; -EAGAIN; another negative errno. */
 static int send_ready(struct worker *worker, struct relay *relay)
 {
 	struct iovec parts[3];
-	size_t n_out = buffer_length(&relay->out), n_payload = relay->ready - relay->sent, part;
+	size_t n_out, n_payload, part;
 	int n = 0;
 	ssize_t sent;
 
+	join(worker, relay);
+	n_out = buffer_length(&relay->out);
+	n_payload = relay->ready - relay->sent;
 	if (n_out)
 		parts[n++] = (struct iovec){relay->out.data + relay->out.start, n_out};
 	if (n_payload)
@@ -192,7 +208,7 @@ static int send_ready(struct worker *worker, struct relay *relay)
 		parts[n++] = (struct iovec){(char *)relay->tail, relay->tail_size};
 	if (!relay->to->writable)
 		return -EAGAIN;
-	sent = stream_write(relay->to, parts, n);
+	sent = stream_write(relay->to, parts, n, relay->piped);
 	if (sent < 0)
 		return (int)sent;
 
@@ -257,46 +273,40 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
 }
 
-static int open_pipe(struct relay *relay)
+/* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */
+static int fill_pipe(struct relay *relay)
 {
-	if (relay->pipe[0] >= 0)
+	size_t most = PIPE_SIZE;
+	ssize_t n;
+
+	if (relay->piped)
 		return 0;
-	if (pipe2(relay->pipe, O_NONBLOCK | O_CLOEXEC)) {
-		relay->pipe[0] = relay->pipe[1] = -1;
-		return -errno;
-	}
-	/* Refused to who has many already: it works with less, too. */
-	(void)fcntl(relay->pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
+	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
+		most = (size_t)relay->left;
+	if (!relay->from->readable)
+		return -EAGAIN;
+	n = splice(relay->from->source.fd, NULL, relay->pipe.write_fd, NULL, most,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n < 0 && errno == EAGAIN)
+		relay->from->readable = false;
+	if (n <= 0)
+		return n ? -errno : -ENODATA;
+	relay->piped += (size_t)n;
+	relay->moved += (uint64_t)n;
+	if (relay->framing == HTTP_FRAMING_LENGTH)
+		relay->left -= (uint64_t)n;
 	return 0;
 }
 
-/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative
- * errno. */
-static int splice_some(struct worker *worker, struct relay *relay)
+/* 0: all is gone; -EAGAIN; another negative errno. */
+static int empty_pipe(struct worker *worker, struct relay *relay)
 {
-	ssize_t n;
-	size_t most = PIPE_SIZE;
-
-	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
-		most = (size_t)relay->left;
-	if (!relay->piped && most) {
-		if (!relay->from->readable)
-			return -EAGAIN;
-		n = splice(relay->from->source.fd, NULL, relay->pipe[1], NULL, most,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EAGAIN)
-			relay->from->readable = false;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		relay->piped += (size_t)n;
-		relay->moved += (uint64_t)n;
-		if (relay->framing == HTTP_FRAMING_LENGTH)
-			relay->left -= (uint64_t)n;
-	}
 	while (relay->piped) {
+		ssize_t n;
+
 		if (!relay->to->writable)
 			return -EAGAIN;
-		n = splice(relay->pipe[0], NULL, relay->to->source.fd, NULL, relay->piped,
+		n = splice(relay->pipe.read_fd, NULL, relay->to->source.fd, NULL, relay->piped,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n < 0 && errno == EAGAIN)
 			relay->to->writable = false;
@@ -336,6 +346,7 @@ static bool may_take_up(const struct relay *relay)
 static enum relay_state run(struct worker *worker, struct relay *relay)
 {
 	enum relay_state state;
+	bool splices;
 	int err;
 
 	for (int rounds = 0; rounds < ROUNDS_AT_ONCE; rounds++) {
@@ -344,7 +355,11 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 			if (err)
 				return err == -EBADMSG ? RELAY_REFUSED : RELAY_SOURCE_FAILED;
 		}
+		splices = should_splice(worker, relay) && !pipe_take(&worker->pipes, &relay->pipe);
 		if (pending(relay)) {
+			/* Head and payload leave together, if there is some. */
+			if (splices && !relay->keep)
+				(void)fill_pipe(relay);
 			err = send_ready(worker, relay);
 			if (err)
 				return err == -EAGAIN ? RELAY_GOES_ON : RELAY_SINK_FAILED;
@@ -356,10 +371,12 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 		}
 		if (relay->whole)
 			return RELAY_ENDED;
-		if (should_splice(worker, relay) && !open_pipe(relay)) {
+		if (splices) {
 			relay->keep = false;
 			forget_sent(relay);
-			err = splice_some(worker, relay);
+			err = fill_pipe(relay);
+			if (!err)
+				err = empty_pipe(worker, relay);
 			if (err == -EPIPE)
 				return RELAY_SINK_FAILED;
 		} else {
@@ -404,9 +421,6 @@ void relay_end(struct worker *worker, struct relay *relay)
 	if (relay->in->data)
 		forget_sent(relay);
 	buffer_give(&worker->buffers, &relay->out);
-	if (relay->pipe[0] >= 0) {
-		close(relay->pipe[0]);
-		close(relay->pipe[1]);
-	}
+	pipe_give(&worker->pipes, &relay->pipe, relay->piped);
 	*relay = (struct relay){.pipe = {-1, -1}};
 }

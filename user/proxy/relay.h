@@ -16,6 +16,7 @@
 #include "http/fields.h"
 #include "http/head.h"
 #include "proxy/buffer.h"
+#include "proxy/pipe.h"
 #include "proxy/stream.h"
 
 struct worker;
@@ -48,7 +49,7 @@ struct relay {
 	struct http_fields trailers;
 	struct http_field *fields; /* room for trailers */
 	enum http_refusal refusal;
-	int pipe[2]; /* -1: none */
+	struct pipe pipe; /* while it is spliced */
 	size_t piped;
 	uint64_t moved; /* payload so far */
 };

@@ -203,6 +203,7 @@ static void run(struct worker *worker)
 	free_buried(worker);
 	exchanges_free(worker);
 	buffers_free(&worker->buffers);
+	pipes_free(&worker->pipes);
 }
 
 static void *thread_main(void *context)

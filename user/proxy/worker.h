@@ -21,6 +21,7 @@
 #include "proxy/config.h"
 #include "proxy/counters.h"
 #include "proxy/listeners.h"
+#include "proxy/pipe.h"
 #include "proxy/stream.h"
 #include "proxy/view.h"
 #include "proxy/wheel.h"
@@ -45,6 +46,7 @@ struct worker {
 	uint64_t now_ms; /* CLOCK_MONOTONIC, of this round */
 	struct wheel wheel;
 	struct buffers buffers;
+	struct pipes pipes;
 	struct backends backends;
 	struct client *clients; /* all of them */
 	struct client *again;	/* those that could go on, but let others go first */
