@@ -214,19 +214,21 @@ void backend_succeeded(struct backend *backend)
 {
 	backend->failures = 0;
 	backend->ejections = 0;
+	backend->ejected_until_ms = 0;
 }
 
-bool backend_failed(struct backend *backend, uint64_t now_ms)
+void backend_failed(struct worker *worker, struct backend *backend)
 {
 	uint64_t away_ms = BACKEND_EJECT_FIRST_MS;
 
 	if (++backend->failures < BACKEND_FAILURES_MAX)
-		return false;
+		return;
 	backend->failures = 0;
 	for (uint32_t i = 0; i < backend->ejections && away_ms < BACKEND_EJECT_LAST_MS; i++)
 		away_ms *= 2;
 	backend->ejections++;
 	backend->ejected_until_ms =
-		now_ms + (away_ms < BACKEND_EJECT_LAST_MS ? away_ms : BACKEND_EJECT_LAST_MS);
-	return true;
+		worker->now_ms +
+		(away_ms < BACKEND_EJECT_LAST_MS ? away_ms : BACKEND_EJECT_LAST_MS);
+	counters_add(&worker->counters.ejections, 1);
 }

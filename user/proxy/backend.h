@@ -79,7 +79,6 @@ void conn_close(struct worker *worker, struct conn *conn);
 #define BACKEND_EJECT_FIRST_MS 1000
 #define BACKEND_EJECT_LAST_MS  60000
 void backend_succeeded(struct backend *backend);
-/* true: it was left out by this. */
-bool backend_failed(struct backend *backend, uint64_t now_ms);
+void backend_failed(struct worker *worker, struct backend *backend);
 
 #endif

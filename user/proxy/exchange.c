@@ -224,6 +224,7 @@ static bool run_request(struct worker *worker, struct exchange *exchange,
 		/* The task may have answered before it closed. */
 		exchange->request_ended = true;
 		exchange->closes = true;
+		exchange->conn->stream.hung_up = true;
 		return true;
 	case RELAY_REFUSED:
 		if (exchange->reply_read) {
@@ -259,7 +260,7 @@ static bool run_reply_head(struct worker *worker, struct exchange *exchange,
 			return true;
 		if (err && exchange->reply_begun) {
 			/* An answer that broke off in its head. */
-			backend_failed(exchange->conn->backend, worker->now_ms);
+			backend_failed(worker, exchange->conn->backend);
 			exchange_give_back(worker, exchange, false);
 			exchange_answer(worker, exchange, 502);
 		} else if (err) {
@@ -299,7 +300,10 @@ static bool run_answer(struct worker *worker, struct exchange *exchange, enum ex
 	case RELAY_ENDED:
 		break;
 	default:
-		/* Cut off, so that the client sees that it is not whole. */
+		/* Cut off, so that the client sees that it is not whole: where the end of the
+		 * connection is the answer's end, only by a reset. */
+		if (!exchange->answer.chunked && exchange->reply.framing != HTTP_FRAMING_LENGTH)
+			stream_will_reset(&exchange->client->stream);
 		*state = EXCHANGE_BROKEN;
 		return false;
 	}
@@ -337,7 +341,7 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 	    worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange)) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
-		backend_failed(exchange->conn->backend, worker->now_ms);
+		backend_failed(worker, exchange->conn->backend);
 		exchange_give_back(worker, exchange, false);
 		exchange_answer(worker, exchange, 504);
 		return EXCHANGE_AGAIN;
@@ -376,6 +380,11 @@ static enum exchange_state run_tunnel(struct worker *worker, struct exchange *ex
 	uint32_t idle_ms = exchange->rule->tunnel_ms ? exchange->rule->tunnel_ms : TUNNEL_TIME_MS;
 	enum exchange_state state = EXCHANGE_GOES_ON;
 
+	/* Reset, and nothing to be read or written would tell: the way that still goes on has
+	 * nowhere to go to. */
+	if ((exchange->client->stream.broken && !exchange->reply_ended) ||
+	    (exchange->conn->stream.broken && exchange->reply_ended && !exchange->request_ended))
+		return EXCHANGE_BROKEN;
 	if (!run_way(worker, &exchange->request, &exchange->request_ended, &state) ||
 	    !run_way(worker, &exchange->answer, &exchange->reply_ended, &state) ||
 	    (exchange->request_ended && exchange->reply_ended))
@@ -413,8 +422,10 @@ static enum exchange_state run_phase(struct worker *worker, struct exchange *exc
 		return run_relay(worker, exchange);
 	case PHASE_TUNNEL:
 		return run_tunnel(worker, exchange);
-	default:
+	case PHASE_ANSWER:
 		return run_own_answer(worker, exchange);
+	default:
+		return EXCHANGE_BROKEN;
 	}
 }
 

@@ -38,6 +38,7 @@ enum exchange_phase {
 	PHASE_RELAY,   /* request and answer */
 	PHASE_TUNNEL,  /* after 101 */
 	PHASE_ANSWER,  /* of the proxy's own */
+	PHASE_CUT,     /* there is no way to answer */
 };
 
 #define EXCHANGE_TRIES 3       /* tasks for one request */

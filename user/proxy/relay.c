@@ -51,6 +51,8 @@ static void cut(struct relay *relay, size_t size)
 {
 	char *at = unread(relay);
 
+	if (!size)
+		return;
 	memmove(at, at + size, unread_size(relay) - size);
 	relay->in->end -= size;
 }
@@ -105,21 +107,25 @@ static int take_trailers(struct worker *worker, struct relay *relay)
 /* Payload of all chunks that are in the buffer comes to lie together, to go out as one. */
 static int take_chunks(struct worker *worker, struct relay *relay)
 {
-	while (!relay->in_trailers && unread_size(relay)) {
+	const char *from = unread(relay), *end = relay->in->data + relay->in->end;
+
+	while (!relay->in_trailers && from < end) {
 		struct http_piece piece;
-		int err =
-			http_chunks_next(&relay->chunks, unread(relay), unread_size(relay), &piece);
+		int err = http_chunks_next(&relay->chunks, from, (size_t)(end - from), &piece);
 
 		if (err == -EBADMSG)
 			return refuse(relay, relay->chunks.refusal);
-		if (piece.framing)
-			cut(relay, piece.framing);
+		from += piece.framing;
+		if (piece.payload)
+			memmove(unread(relay), from, piece.payload);
 		relay->ready += piece.payload;
+		from += piece.payload;
 		if (!err) {
 			relay->in_trailers = true;
 			http_fields_begin(&relay->trailers, relay->fields, HTTP_FIELDS, 0);
 		}
 	}
+	cut(relay, (size_t)(from - unread(relay)));
 	return relay->in_trailers ? take_trailers(worker, relay) : 0;
 }
 
@@ -212,6 +218,7 @@ static int send_ready(struct worker *worker, struct relay *relay)
 	if (sent < 0)
 		return (int)sent;
 
+	relay->begun |= sent > 0;
 	part = (size_t)sent < n_out ? (size_t)sent : n_out;
 	relay->out.start += part;
 	sent -= (ssize_t)part;
@@ -312,6 +319,7 @@ static int empty_pipe(struct worker *worker, struct relay *relay)
 			relay->to->writable = false;
 		if (n < 0)
 			return errno == EAGAIN ? -EAGAIN : -EPIPE;
+		relay->begun = true;
 		relay->piped -= (size_t)n;
 		counters_add(&worker->counters.bytes_spliced, (uint64_t)n);
 	}
@@ -403,14 +411,17 @@ enum relay_state relay_run(struct worker *worker, struct relay *relay)
 
 bool relay_can_rewind(const struct relay *relay)
 {
-	return relay->keep;
+	return relay->keep || !relay->begun;
 }
 
 void relay_rewind(struct relay *relay, struct stream *to)
 {
 	relay->to = to;
+	if (!relay->keep)
+		return; /* it has not begun */
 	relay->out.start = 0;
 	relay->sent = 0;
+	relay->begun = false;
 }
 
 void relay_end(struct worker *worker, struct relay *relay)

@@ -42,6 +42,7 @@ struct relay {
 	bool chunked;		   /* as it goes: in chunks of our own */
 	bool keep;  /* what was sent stays, to be sent again (relay_rewind()), while there is room;
 		       not for chunks */
+	bool begun; /* some of it was sent, or may have been */
 	bool whole; /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
@@ -61,7 +62,7 @@ void relay_begin(struct relay *relay, struct stream *from, struct stream *to, st
 /* Goes on as far as it can. After anything but RELAY_GOES_ON and RELAY_AGAIN only relay_end() may
  * follow. */
 enum relay_state relay_run(struct worker *worker, struct relay *relay);
-/* Nothing of it was lost yet: it may start anew, towards another stream. */
+/* All of it is still here, or nothing was sent: it may start anew, towards another stream. */
 bool relay_can_rewind(const struct relay *relay);
 void relay_rewind(struct relay *relay, struct stream *to);
 /* Takes what was sent out of `in`, gives back buffers and pipe. Also of one that has not ended. */

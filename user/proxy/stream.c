@@ -68,6 +68,13 @@ ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bo
 	return sent;
 }
 
+void stream_will_reset(struct stream *stream)
+{
+	const struct linger linger = {.l_onoff = 1};
+
+	setsockopt(stream->source.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 void stream_shut(struct stream *stream)
 {
 	shutdown(stream->source.fd, SHUT_WR);

@@ -37,6 +37,8 @@ void stream_note(struct stream *stream, uint32_t events);
 ssize_t stream_read(struct stream *stream, void *data, size_t size);
 /* more: it may wait for what will be written next, which is at hand. */
 ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more);
+/* To close it then resets the connection. */
+void stream_will_reset(struct stream *stream);
 /* No more will be written. */
 void stream_shut(struct stream *stream);
 /* The error that epoll told of, or 0. */

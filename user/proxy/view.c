@@ -2,6 +2,7 @@
 #include "proxy/view.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct making {
 	struct views *views;
 	struct view *view;
 	const struct model *model; /* in force */
-	struct served *served; /* of the model's services */
+	struct served *served;	   /* of the model's services */
 	const struct model_task **tasks;
 	uint32_t *next;	       /* of groups: 1 + the next of the same service */
 	const char **networks; /* of groups */
@@ -81,7 +82,8 @@ static const struct skep_addr *task_address(const struct model_task *task, uint1
 			continue;
 		}
 		for (size_t p = 0; p < task->service->n_ports && !usable; p++)
-			usable = task->service->ports[p].target == port;
+			usable = task->service->ports[p].target == port &&
+				 task->service->ports[p].protocol == IPPROTO_TCP;
 		if (usable && !found)
 			found = attachment;
 	}
@@ -137,7 +139,8 @@ static int make_order(struct view_group *group)
 	return err;
 }
 
-/* Overrides name published ports; a service's HTTP obeys what is said of the one that leads to the same port of its tasks. */
+/* Overrides name published ports; a service's HTTP obeys what is said of the one that leads to the
+ * same port of its tasks. */
 static const struct model_task *pinned_task(const struct model_service *service, uint16_t port)
 {
 	for (size_t i = 0; i < service->n_ports; i++)

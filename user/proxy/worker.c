@@ -122,6 +122,29 @@ static void take_view(struct worker *worker)
 			  strerror(ENOMEM));
 }
 
+/* Takes whom the socket's queue holds, and refuses all others. */
+static void shut_listener(struct worker_listener *listener)
+{
+	uint32_t before;
+
+	do {
+		before = self->n_clients;
+		listener_ready(&listener->source, 0);
+	} while (self->n_clients != before);
+	shutdown(listener->source.fd, SHUT_RDWR);
+}
+
+static void drain(struct worker *worker)
+{
+	for (size_t i = 0; atomic_load(&worker->last) && i < worker->n_listeners; i++)
+		shut_listener(&worker->listeners[i]);
+	worker->draining = true;
+	stop_accepting(worker);
+	clients_drain(worker);
+	backends_unwant(worker);
+	backends_sweep(worker);
+}
+
 static void woken(struct source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, wake);
@@ -130,13 +153,8 @@ static void woken(struct source *source, uint32_t events)
 	(void)events;
 	eventfd_read(source->fd, &count);
 	take_view(worker);
-	if (atomic_load(&worker->drain) && !worker->draining) {
-		worker->draining = true;
-		stop_accepting(worker);
-		clients_drain(worker);
-		backends_unwant(worker);
-		backends_sweep(worker);
-	}
+	if (atomic_load(&worker->drain) && !worker->draining)
+		drain(worker);
 }
 
 void worker_again(struct worker *worker, struct client *client)
@@ -288,8 +306,9 @@ void worker_give_view(struct worker *worker, struct view *view)
 	eventfd_write(worker->wake.fd, 1);
 }
 
-void worker_drain(struct worker *worker)
+void worker_drain(struct worker *worker, bool last)
 {
+	atomic_store(&worker->last, last);
 	atomic_store(&worker->drain, true);
 	eventfd_write(worker->wake.fd, 1);
 }
