@@ -41,9 +41,9 @@ static void add(struct text *text, const void *data, size_t size)
 	if (text->size + size > text->room) {
 		text->room = 2 * (text->size + size) + 64;
 		text->data = realloc(text->data, text->room);
-		if (!text->data)
-			abort();
 	}
+	if (!text->data)
+		abort();
 	if (size)
 		memcpy(text->data + text->size, data, size);
 	text->size += size;
