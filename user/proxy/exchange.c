@@ -189,6 +189,15 @@ static void set_deadline(struct worker *worker, struct exchange *exchange, uint6
 	wheel_set(&worker->wheel, &exchange->client->timer, deadline);
 }
 
+/* It is the client's turn: the task would take more of the body, and there is none. A client that
+ * was to be told 100 waits itself. */
+static bool waits_for_client(const struct exchange *exchange)
+{
+	return !exchange->request_ended && !exchange->client->stream.readable &&
+	       exchange->conn->stream.writable &&
+	       (!exchange->head.expect_continue || exchange->n_interim);
+}
+
 /* Has the client sent its body as fast as it must? What the task does not take is not its fault. */
 static bool body_trickles(struct worker *worker, struct exchange *exchange)
 {
@@ -199,7 +208,7 @@ static bool body_trickles(struct worker *worker, struct exchange *exchange)
 	    worker->now_ms < exchange->body_watch_ms + BODY_WATCH_MS)
 		return false;
 	slow = exchange->request.moved - exchange->body_watch_bytes < least &&
-	       !exchange->client->stream.readable && exchange->conn->stream.writable;
+	       waits_for_client(exchange);
 	exchange->body_watch_ms = worker->now_ms;
 	exchange->body_watch_bytes = exchange->request.moved;
 	return slow;
@@ -321,6 +330,7 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 {
 	uint64_t before = exchange->request.moved + exchange->answer.moved;
 	enum exchange_state state = EXCHANGE_GOES_ON;
+	bool silent;
 
 	if (exchange->client->stream.broken)
 		return EXCHANGE_BROKEN;
@@ -330,15 +340,16 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 		return state;
 	if (exchange->request.moved + exchange->answer.moved != before)
 		exchange->active_ms = worker->now_ms;
-	if (body_trickles(worker, exchange)) {
+	silent = exchange->expired &&
+		 worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange);
+	if (body_trickles(worker, exchange) || (silent && waits_for_client(exchange))) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
 		exchange_give_back(worker, exchange, false);
 		exchange_answer(worker, exchange, 408);
 		return EXCHANGE_AGAIN;
 	}
-	if (exchange->expired &&
-	    worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange)) {
+	if (silent) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
 		backend_failed(worker, exchange->conn->backend);

@@ -277,6 +277,9 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 				      error);
 	if (!err)
 		err = privileges_drop(config->user, config->run_dir, config->access_log, error);
+	/* No thread before: capabilities are each thread's own. */
+	if (!err && proxy->access_log)
+		err = access_log_start(proxy->access_log, error);
 	/* As the user that a successor runs as: none but the same may add to those who share a
 	 * port. */
 	if (!err)
