@@ -102,27 +102,26 @@ static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 
 }
 
 /*
- * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a
- * way of the same kind to give, the one with fewer established connections is cheaper: so they
- * spread, and all eight ways of an entry hardly ever have one (the power of two choices).
+ * What it costs to put an entry into the bucket; in the lowest two bits, the way that it costs. Of
+ * two buckets with a way of the same kind to give, the one with fewer established connections is
+ * cheaper, then the one with fewer others: so they spread, and all eight ways of an entry are
+ * hardly ever taken (the power of two choices).
  */
-static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now,
-					 __u32 *cheapest)
+static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now)
 {
-	__u64 lowest = ~0ULL, established = 0;
+	__u64 lowest = ~0ULL, load = 0;
 
 #pragma clang loop unroll(full)
 	for (__u32 way = 0; way < SKEP_WAYS; way++) {
 		__u64 worth = way_worth(bucket, way, now);
 
-		if (worth < lowest) {
-			lowest = worth;
-			*cheapest = way;
-		}
-		established += worth >> 36 == SKEP_FLOW_ESTABLISHED;
+		if ((worth << 2 | way) < lowest)
+			lowest = worth << 2 | way;
+		load += worth >> 36 == SKEP_FLOW_ESTABLISHED ? 1ULL << 34 : (worth > 0) << 2;
 	}
-	return lowest + (established << 32);
+	return lowest + load;
 }
+_Static_assert(SKEP_WAYS == 4, "two bits");
 
 /* An entry to be written. */
 struct table_entry {
@@ -146,7 +145,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;
 	struct table_bucket *bucket = known;
-	__u32 chosen = 0, mine = SKEP_WAYS;
+	__u32 chosen, mine = SKEP_WAYS;
 	int evicted;
 
 	if (!bucket) {
@@ -157,7 +156,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 		bucket = bpf_map_lookup_elem(map, &index);
 		if (!bucket || !second)
 			return -1;
-		if (bucket_cost(second, now, &chosen) < bucket_cost(bucket, now, &chosen))
+		if (bucket_cost(second, now) < bucket_cost(bucket, now))
 			bucket = second;
 	}
 
@@ -166,9 +165,9 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	for (__u32 way = 0; way < SKEP_WAYS; way++)
 		if (bucket->tag[way] == tag && key_equal(bucket->way[way].key, entry->key))
 			mine = way;
-	bucket_cost(bucket, now, &chosen);
-	evicted = mine == SKEP_WAYS && bucket->tag[chosen & (SKEP_WAYS - 1)] &&
-		  bucket->state[chosen & (SKEP_WAYS - 1)] == SKEP_FLOW_ESTABLISHED;
+	chosen = bucket_cost(bucket, now) & (SKEP_WAYS - 1);
+	evicted = mine == SKEP_WAYS && bucket->tag[chosen] &&
+		  bucket->state[chosen] == SKEP_FLOW_ESTABLISHED;
 	if (mine < SKEP_WAYS)
 		chosen = mine;
 	chosen &= SKEP_WAYS - 1;
