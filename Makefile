@@ -5,6 +5,8 @@
 # make test       all tests (root); make unit, bpf-test, e2e: parts of them; SANITIZE=1: with ASan and UBSan
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
+# make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
+# make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
@@ -146,6 +148,38 @@ demo: deps
 deps:
 	$(call say,APT,"what is missing")
 	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
+
+# Not by make test: what it takes to compare with.
+BENCH_DEPENDENCIES := $(DEPENDENCIES) haproxy nftables
+
+$(BUILD)/bench/packet.bpf.o: selftests/bench/packet.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bench/bench.skel.h: $(BUILD)/bench/packet.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_bpf > $@
+
+$(BUILD)/bench/packet: selftests/bench/packet.c selftests/bpf/packets.c $(BUILD)/bench/bench.skel.h $(BUILD)/xdp.skel.h \
+		$(wildcard selftests/bench/*.h selftests/bpf/packets.h include/skep/*.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $(filter %.c,$^) -lbpf -o $@
+
+.PHONY: bench bench-packet
+bench-packet: $(BUILD)/bench/packet
+	@selftests/bench/bench.sh packet
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(BUILD)/bench/packet $(TEST_TOOLS)
+	@selftests/bench/bench.sh packet network
+
+.PHONY: bench-deps
+bench-deps:
+	$(call say,APT,"what is missing")
+	$(Q)selftests/lib/deps.sh $(BENCH_DEPENDENCIES)
 
 .PHONY: bench-control
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
