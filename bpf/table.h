@@ -104,12 +104,12 @@ static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 
 /*
  * What it costs to put an entry into the bucket; in the lowest two bits, the way that it costs. Of
  * two buckets with a way of the same kind to give, the one with fewer established connections is
- * cheaper, then the one with fewer others: so they spread, and all eight ways of an entry are
- * hardly ever taken (the power of two choices).
+ * cheaper; then, since ways are taken in turn, the one with fewer others: so they spread, and all
+ * eight ways of an entry are hardly ever taken (the power of two choices).
  */
 static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now)
 {
-	__u64 lowest = ~0ULL, load = 0;
+	__u64 lowest = ~0ULL, established = 0;
 
 #pragma clang loop unroll(full)
 	for (__u32 way = 0; way < SKEP_WAYS; way++) {
@@ -117,9 +117,9 @@ static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u3
 
 		if ((worth << 2 | way) < lowest)
 			lowest = worth << 2 | way;
-		load += worth >> 36 == SKEP_FLOW_ESTABLISHED ? 1ULL << 34 : (worth > 0) << 2;
+		established += worth >> 36 == SKEP_FLOW_ESTABLISHED;
 	}
-	return lowest + load;
+	return lowest + (established << 34);
 }
 _Static_assert(SKEP_WAYS == 4, "two bits");
 
