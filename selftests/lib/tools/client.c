@@ -38,9 +38,10 @@ static const struct {
 	 "\ta second: \"syns=N seconds=S\". Root. At most 60 seconds, at least a /12."},
 	{"load", load_main,
 	 "--rate R [--seconds S] [--until-stdin-eof] [--keep-alive] [--connections C]\n"
-	 "\t     [--path P] [--timeout S] SERVER…\n"
+	 "\t     [--in-turn] [--path P] [--timeout S] SERVER…\n"
 	 "\tR requests a second, however long answers take, in turn over the servers; each\n"
-	 "\ton a new connection unless --keep-alive. R is 0: as many as C connections carry.\n"
+	 "\ton a new connection unless --keep-alive. --in-turn: on all C connections in turn.\n"
+	 "\tR is 0: as many as C connections carry.\n"
 	 "\tUntil S seconds went by, stdin ended, or SIGTERM. Prints requests, failures,\n"
 	 "\tlongest, 99th percentile and median in ms, connections opened, tasks and clients."},
 };

@@ -50,7 +50,7 @@ struct connection {
 
 struct load {
 	unsigned long rate, seconds, n_connections, timeout_s;
-	bool keep_alive, until_eof, stopping;
+	bool keep_alive, until_eof, stopping, in_turn;
 	char request[512];
 	size_t request_length;
 	char **servers;
@@ -224,13 +224,21 @@ static void ready(struct load *load, struct connection *connection)
 	}
 }
 
-/* The connection for request number i: the next free one of the server whose turn it is. */
+/* The connection for request number i: a free one of the server whose turn it is; with --in-turn,
+ * looked for from another one on each time. */
 static struct connection *free_connection(struct load *load, uint64_t i)
 {
+	size_t server = i % load->n_servers;
+	size_t n = (load->n_connections - server + load->n_servers - 1) / load->n_servers;
+	size_t first = load->in_turn ? i / load->n_servers : 0;
 	struct connection *closed = NULL;
 
-	for (size_t k = i % load->n_servers; k < load->n_connections; k += load->n_servers) {
-		struct connection *connection = &load->connections[k];
+	for (size_t j = 0; j < n; j++) {
+		struct connection *connection =
+			&load->connections[server + (first + j) % n * load->n_servers];
+
+		if (load->in_turn && j == 0 && connection->state == CLOSED)
+			return connection;
 
 		if (connection->state == IDLE)
 			return connection;
@@ -324,6 +332,7 @@ static bool parse(int argc, char **argv, struct load *load)
 						{"connections", required_argument, NULL, 'c'},
 						{"path", required_argument, NULL, 'p'},
 						{"timeout", required_argument, NULL, 't'},
+						{"in-turn", no_argument, NULL, 'i'},
 						{0}};
 	const char *path = "/";
 	bool rated = false;
@@ -343,6 +352,8 @@ static bool parse(int argc, char **argv, struct load *load)
 			load->n_connections = strtoul(optarg, NULL, 10);
 		else if (option == 'p')
 			path = optarg;
+		else if (option == 'i')
+			load->in_turn = true;
 		else if (option == 't')
 			load->timeout_s = strtoul(optarg, NULL, 10);
 		else
