@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/json.h"
+#include "agent/views_labels.h"
 
 static const char *const level_names[] = {
 	[MODEL_ABSENT] = "absent",
@@ -139,10 +140,11 @@ static json_t *service_json(const struct model_service *service,
 			    const struct snapshot_service *entry, const struct level_counts *counts)
 {
 	json_t *row = json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o}", "id", service->id, "name", service->name,
-		"service_id", entry ? json_integer(entry->service_id) : json_null(), "ports",
-		ports_json(service), "tasks", counts_json(counts), "ring",
-		entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null());
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", service->id, "name",
+		service->name, "service_id", entry ? json_integer(entry->service_id) : json_null(),
+		"ports", ports_json(service), "tasks", counts_json(counts), "ring",
+		entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null(), "options",
+		views_options(service), "problems", views_label_problems(service));
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }
