@@ -131,9 +131,10 @@ static __always_inline __u8 flow_first_state(const struct packet *packet)
 	return packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_DATAGRAM : SKEP_FLOW_SYN;
 }
 
+/* The clock that needs no counter to be read: it lags by up to a jiffy, and ticks are longer. */
 static __always_inline __u32 ticks_now(void)
 {
-	return SKEP_TICKS(bpf_ktime_get_ns());
+	return SKEP_TICKS(bpf_ktime_get_coarse_ns());
 }
 
 /* Notes one more packet from the client. Shared cache lines are written only when something
@@ -207,6 +208,7 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	struct table_place place = {};
 	__u32 now = ticks_now();
 
+	work->now = now;
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;

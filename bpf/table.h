@@ -98,7 +98,8 @@ static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 
 {
 	if (!bucket->tag[way])
 		return 0;
-	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now - bucket->last_seen[way]);
+	/* The clock of another CPU may be ahead by a tick. */
+	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now + 1 - bucket->last_seen[way]);
 }
 
 /*

@@ -37,6 +37,7 @@ struct outer { /* what is to be written around a frame */
 	__be32 from, to;
 	__be16 source_port, port;
 	__u32 vni;
+	__be16 id; /* of IPv4: it may be fragmented on the way */
 };
 
 /* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
@@ -125,7 +126,7 @@ static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *o
 	ip->ihl = 5;
 	ip->tos = ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn;
 	ip->tot_len = bpf_htons(length - OFFSET_IP);
-	ip->id = bpf_get_prandom_u32();
+	ip->id = outer->id;
 	ip->frag_off = 0;
 	ip->ttl = 64;
 	ip->protocol = IPPROTO_UDP;

@@ -513,6 +513,8 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
 	map_empty(mesh->programs->maps.fragments);
+	percpu_clear(mesh->programs->maps.next_hops,
+		     bpf_map__value_size(mesh->programs->maps.next_hops) / 8);
 	percpu_clear(mesh->programs->maps.verdicts, 1);
 	percpu_clear(mesh->programs->maps.xdp_counters, 1);
 	percpu_clear(mesh->programs->maps.service_counters, 3);
