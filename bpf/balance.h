@@ -25,14 +25,19 @@ enum balance_result {
 /* The service that the packet is addressed to; NULL: none. */
 static __always_inline struct skep_service *service_find(const struct packet *packet)
 {
-	struct skep_frontend frontend = {
-		.addr = packet->flow.frontend,
-		.port = packet->flow.frontend_port,
-		.protocol = packet->flow.protocol,
-	};
-
-	return bpf_map_lookup_elem(&services, &frontend);
+	union {
+		struct skep_frontend frontend;
+		__u32 word[5];
+	} key = {.frontend.addr = packet->flow.frontend};
+	/* Port, protocol and padding lie side by side in both keys, and are read whole. */
+	key.word[4] = *(const __u64 *)&packet->flow.client_port >> 16;
+	return bpf_map_lookup_elem(&services, &key);
 }
+_Static_assert(offsetof(struct skep_flow_key, frontend_port) == 34 &&
+		       offsetof(struct skep_flow_key, protocol) == 36 &&
+		       offsetof(struct skep_frontend, protocol) ==
+			       offsetof(struct skep_frontend, port) + 2,
+	       "side by side");
 
 static __always_inline void choice_take(struct choice *choice, const struct skep_addr *addr,
 					const struct skep_task *task)

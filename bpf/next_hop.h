@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where the XDP program sends packets to. bpf_fib_lookup() costs more than all the rest of a known
- * flow's packet, so its answers are kept, for as long as the clock's tick lasts (67 ms, skep/table.h).
- * That is how late a change of routes, neighbours or MTUs is seen here, at most; failures are not
- * kept. Of several next hops for one destination a flow's packets go the way of the first that
- * asked in a tick.
+ * flow's packet, so its answers are kept, for as long as the clock's tick lasts (67 ms,
+ * skep/table.h). That is how late a change of routes, neighbours or MTUs is seen here, at most;
+ * failures are not kept. Of several next hops for one destination a flow's packets go the way of
+ * the first that asked in a tick.
  */
 #ifndef SKEP_BPF_NEXT_HOP_H
 #define SKEP_BPF_NEXT_HOP_H
