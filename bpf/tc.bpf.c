@@ -8,7 +8,7 @@
  *	from_task  ingress of the host end of a task's veth
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
- *the stack untouched.
+ * the stack untouched. A fifth, sweep, sees no packets: the agent runs it.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -28,6 +28,7 @@
 #include "nat.h"
 #include "parse.h"
 #include "scratch.h"
+#include "sweep.h"
 #include "table.h"
 #include "tunnel.h"
 
@@ -471,6 +472,17 @@ int from_task(struct __sk_buff *skb)
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
+}
+
+__u32 sweep_next; /* bucket; one run after another, so nobody else changes it */
+
+/* One bucket a run. */
+SEC("tc")
+int sweep(struct __sk_buff *skb)
+{
+	(void)skb;
+	sweep_bucket(sweep_next++ & bucket_mask);
+	return TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "GPL";

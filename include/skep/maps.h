@@ -8,8 +8,8 @@
  *
  * Who writes: `config`, `services`, `service_names`, `allow`, `rings`, `tasks`, `nodes`, `wires`
  * and `hooks` belong to the agent, the programs only read them (but for a ring's cursor). `flows`,
- * `returns`, `fragments` and the counters belong to the programs, the agent only reads them (but
- * clears a counter before it gives its index to a new service or task).
+ * `returns`, `fragments`, `affinity`, `task_flows` and the counters belong to the programs, the
+ * agent only reads them (but clears a counter before it gives its index to a new service or task).
  */
 #ifndef SKEP_MAPS_H
 #define SKEP_MAPS_H
@@ -77,8 +77,8 @@ struct skep_service {
 	__u8 flags;	    /* SKEP_SERVICE_* */
 	__u32 idle_ticks;   /* a flow that was silent for longer is balanced anew (skep/table.h); 0:
 			       never */
-	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that was silent for longer is chosen
-				 for anew */
+	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that opened nothing for longer is
+				 chosen for anew */
 };
 _Static_assert(sizeof(struct skep_service) == 16, "skep_service");
 
@@ -132,9 +132,10 @@ struct skep_task {
 	struct skep_addr node; /* underlay address of its node; this node's own if local */
 	__u32 ifindex;	       /* local: host end of the task's veth; 0: remote */
 	__u32 service_id;
-	__u32 counter; /* index in task_counters */
+	__u32 counter; /* index in task_counters and task_flows */
 	__u8 state;    /* enum skep_task_state */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 weight; /* its share beside the service's other tasks, for SKEP_POLICY_LEAST_FLOWS */
 };
 _Static_assert(sizeof(struct skep_task) == 32, "skep_task");
 
@@ -177,6 +178,23 @@ struct skep_flow_choice {
 	__u8 pad[14];
 };
 _Static_assert(sizeof(struct skep_flow_choice) == 40, "skep_flow_choice");
+
+/*
+ * affinity: a client of a service with SKEP_POLICY_SOURCE -> the task that it was given, so that a
+ * changed ring moves nobody. A memory and no more: without an entry the ring says the same, or what
+ * it says now.
+ */
+struct skep_affinity_key {
+	__u32 service_id;
+	struct skep_addr client;
+};
+_Static_assert(sizeof(struct skep_affinity_key) == 20, "skep_affinity_key");
+
+struct skep_affinity {
+	struct skep_addr task;
+	__u32 last_seen; /* ticks: when the client opened a flow, to an eighth of affinity_ticks */
+};
+_Static_assert(sizeof(struct skep_affinity) == 20, "skep_affinity");
 
 /* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next
  * packet. */
@@ -231,6 +249,12 @@ _Static_assert(sizeof(struct skep_fragment) == 16, "skep_fragment");
 
 /* Packets in pieces at one time. */
 #define SKEP_FRAGMENTS_MAX 8192
+
+/*
+ * task_flows (index: skep_task.counter): __s32, live flows that this node gave the task: those of
+ * its entries in flows that are not SKEP_FLOW_CLOSING. Between two steps of a program it may be one
+ * too low, so below zero.
+ */
 
 /* service_counters (index: service id) and task_counters (index: skep_task.counter), per CPU. */
 struct skep_counter {

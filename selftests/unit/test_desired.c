@@ -23,8 +23,11 @@ struct fixture {
 	struct model *model;
 	struct pool service_ids, task_counters;
 	struct table names, tasks; /* what the maps hold */
+	struct ring_set rings;	   /* and held last */
 	struct desired desired;
 	struct skep_addr underlay;
+	const struct datapath_local_task *local;
+	size_t n_local;
 	struct skep_addr addresses[4]; /* underlay alone, if there are none */
 	size_t n_addresses;
 	const struct net_state *net;
@@ -72,10 +75,13 @@ static void build(struct fixture *fixture)
 		.addresses = fixture->n_addresses ? fixture->addresses : &fixture->underlay,
 		.n_addresses = fixture->n_addresses ? fixture->n_addresses : 1,
 		.net = fixture->net,
+		.tasks = fixture->local,
+		.n_tasks = fixture->n_local,
 	};
 	const struct desired_numbers numbers = {
 		.names = &fixture->names,
 		.tasks = &fixture->tasks,
+		.rings = &fixture->rings,
 		.service_ids = &fixture->service_ids,
 		.task_counters = &fixture->task_counters,
 		.clear_service = on_clear,
@@ -91,6 +97,7 @@ static void build(struct fixture *fixture)
 static void end(struct fixture *fixture)
 {
 	desired_free(&fixture->desired);
+	ring_set_free(&fixture->rings);
 	table_free(&fixture->names);
 	table_free(&fixture->tasks);
 	pool_free(&fixture->service_ids);
@@ -127,9 +134,9 @@ static uint32_t id_of(const struct fixture *fixture, const char *id)
 }
 
 /* "10.0.0.1 10.0.0.2 " */
-static void ring_is(const struct fixture *fixture, const char *service, const char *expected)
+static void ring_is(struct fixture *fixture, const char *service, const char *expected)
 {
-	const struct ring_set *set = &fixture->desired.rings;
+	struct ring_set *set = &fixture->desired.rings;
 	char text[512] = "", addr[ADDR_TEXT_SIZE];
 	uint32_t id = id_of(fixture, service);
 
@@ -247,6 +254,145 @@ test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own(void
 	assert_true(first < 10 || first > 13);
 	assert_true(other < 10 || other > 13);
 	end(&fixture);
+}
+
+static const struct skep_service *frontend_of(const struct fixture *fixture, uint16_t port)
+{
+	struct skep_frontend key = {.port = htons(port), .protocol = IPPROTO_TCP};
+	const struct skep_service *service = table_find(&fixture->desired.services, &key);
+
+	assert_non_null(service);
+	return service;
+}
+
+#define WEB_WITH(labels) "{\"id\":\"a\"," PORT(8080) ",\"labels\":{" labels "}}"
+#define ON_NODE_1(id, weight, addr)                                                                \
+	"{\"id\":\"" id "\",\"service\":\"a\",\"node\":\"n1\",\"weight\":" weight                  \
+	",\"addresses\":[{\"network\":\"net\",\"address\":\"" addr "\"}]}"
+
+static void test_a_service_has_the_policy_and_times_of_its_labels(void **state)
+{
+	static const struct {
+		const char *service;
+		enum skep_policy policy;
+		uint32_t affinity_s;
+	} cases[] = {
+		{WEB_WITH(""), SKEP_POLICY_ROUND_ROBIN, 0},
+		{WEB_WITH("\"skep.policy\":\"maglev\",\"skep.affinity-time\":\"60\""),
+		 SKEP_POLICY_MAGLEV, 0},
+		{WEB_WITH("\"skep.policy\":\"source\""), SKEP_POLICY_SOURCE, 10800},
+		{WEB_WITH("\"skep.policy\":\"source\",\"skep.affinity-time\":\"60\""),
+		 SKEP_POLICY_SOURCE, 60},
+		{WEB_WITH("\"skep.policy\":\"source\",\"skep.affinity-time\":\"31536000\""),
+		 SKEP_POLICY_SOURCE, 31536000},
+		{WEB_WITH("\"skep.policy\":\"least-flows\""), SKEP_POLICY_LEAST_FLOWS, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fixture fixture;
+		const struct skep_service *service;
+
+		begin(&fixture, cases[i].service, "");
+		build(&fixture);
+		service = frontend_of(&fixture, 8080);
+		assert_int_equal(service->policy, cases[i].policy);
+		/* A tick is 67 ms; rounded up. */
+		assert_in_range(service->affinity_ticks * 67108864ULL / 1000000,
+				cases[i].affinity_s * 1000ULL,
+				cases[i].affinity_s ? cases[i].affinity_s * 1000ULL + 67 : 0);
+		end(&fixture);
+	}
+}
+
+static void test_weights_repeat_tasks_and_weight_zero_lets_one_drain(void **state)
+{
+	struct fixture fixture;
+	struct skep_addr addr = address("10.0.0.3");
+	const struct skep_task *task;
+
+	(void)state;
+	begin(&fixture, WEB_WITH(""),
+	      TASK("t1", "a", "\"weight\":4,", "10.0.0.1") "," TASK(
+		      "t2", "a", "\"weight\":2,", "10.0.0.2") "," TASK("t3", "a", "\"weight\":0,",
+								       "10.0.0.3"));
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.1 10.0.0.2 10.0.0.1 ");
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_non_null(task);
+	assert_int_equal(task->state, SKEP_TASK_DRAINING);
+	addr = address("10.0.0.1");
+	task = table_find(&fixture.desired.tasks, &addr);
+	assert_int_equal(task->state, SKEP_TASK_SERVING);
+	assert_int_equal(task->weight, 4);
+	end(&fixture);
+}
+
+static void test_this_nodes_tasks_are_preferred_if_the_service_asks_for_it(void **state)
+{
+	static const struct datapath_local_task local[] = {{"t1", 7}, {"t2", 8}};
+	static const char tasks[] = ON_NODE_1("t1", "1", "10.0.0.1") "," ON_NODE_1(
+		"t2", "0", "10.0.0.2") "," TASK("t3", "a", "", "10.0.0.3");
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, WEB_WITH("\"skep.prefer\":\"local\""), tasks);
+	fixture.local = local;
+	fixture.n_local = 2;
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.1 ");
+	end(&fixture);
+
+	/* One that is not hooked yet takes nothing. */
+	begin(&fixture, WEB_WITH("\"skep.prefer\":\"local\""), tasks);
+	fixture.local = local + 1;
+	fixture.n_local = 1;
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.3 ");
+	end(&fixture);
+
+	begin(&fixture, WEB_WITH(""), tasks);
+	fixture.local = local;
+	fixture.n_local = 2;
+	build(&fixture);
+	ring_is(&fixture, "a", "10.0.0.1 10.0.0.3 ");
+	end(&fixture);
+}
+
+/* What was worked out before is believed: here something that it was not. */
+static void test_a_ring_is_worked_out_only_if_its_tasks_or_policy_changed(void **state)
+{
+	struct ring_task tasks[] = {{.addr = address("10.0.0.1"), .weight = 1},
+				    {.addr = address("10.0.0.2"), .weight = 1}};
+	static const char same[] =
+		TASK("t1", "a", "", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2");
+	static const char heavier[] =
+		TASK("t1", "a", "\"weight\":2,", "10.0.0.1") "," TASK("t2", "a", "", "10.0.0.2");
+	static const struct {
+		const char *tasks, *service;
+		bool kept;
+	} cases[] = {
+		{same, WEB_WITH("\"skep.policy\":\"maglev\""), true},
+		{same, WEB_WITH("\"skep.policy\":\"source\""), false},
+		{same, WEB_WITH(""), false},
+		{heavier, WEB_WITH("\"skep.policy\":\"maglev\""), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fixture fixture;
+		struct ring *ring;
+
+		begin(&fixture, cases[i].service, cases[i].tasks);
+		known_service(&fixture, 5, "a");
+		assert_int_equal(
+			ring_set_add(&fixture.rings, NULL, 5, SKEP_POLICY_MAGLEV, tasks, 2), 0);
+		fixture.rings.rings[0].digest = 4711;
+		build(&fixture);
+		ring = &fixture.desired.rings.rings[0];
+		assert_int_equal(ring->digest == 4711, cases[i].kept);
+		end(&fixture);
+	}
 }
 
 /* ---- labels */
@@ -431,6 +577,10 @@ int main(void)
 		cmocka_unit_test(test_an_id_that_nobody_can_have_lent_is_not_kept),
 		cmocka_unit_test(
 			test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own),
+		cmocka_unit_test(test_a_service_has_the_policy_and_times_of_its_labels),
+		cmocka_unit_test(test_weights_repeat_tasks_and_weight_zero_lets_one_drain),
+		cmocka_unit_test(test_this_nodes_tasks_are_preferred_if_the_service_asks_for_it),
+		cmocka_unit_test(test_a_ring_is_worked_out_only_if_its_tasks_or_policy_changed),
 		cmocka_unit_test(test_idle_times_are_by_protocol_and_the_same_for_second_chances),
 		cmocka_unit_test(test_networks_that_are_allowed_have_an_entry_each),
 		cmocka_unit_test(test_a_service_that_allows_nothing_sensible_is_not_open),

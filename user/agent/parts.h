@@ -64,6 +64,7 @@ struct agent {
 	struct loop_timer heal; /* every minute: are the maps still as they should be? */
 	struct loop_timer save;
 	bool save_armed;
+	bool sweep_failed; /* the last time; told once */
 
 	uint64_t retry_ms;	  /* after a failure; 0: all is well */
 	char problem[512];	  /* of the last work; "" */

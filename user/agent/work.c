@@ -259,12 +259,23 @@ static void log_docker_problem(struct agent *agent)
 	snprintf(last, sizeof(agent->docker_problem), "%s", problem ? problem : "");
 }
 
+static void sweep(struct agent *agent)
+{
+	struct skep_error error;
+	int err = datapath_sweep(agent->datapath, &error);
+
+	if (err && !agent->sweep_failed)
+		log_warning("%s: counts of live flows may be too high", error.text);
+	agent->sweep_failed = err != 0;
+}
+
 static void tick_expired(struct loop_timer *timer)
 {
 	struct agent *agent = container_of(timer, struct agent, tick);
 
 	loop_arm(agent->loop, timer, TICK_MS);
 	upstream_tick(agent->upstream);
+	sweep(agent);
 	publish(agent);
 	if (agent->from_disk && !agent->applied_count)
 		agent_work_soon(agent);

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "datapath/reconcile.h"
 #include "datapath/rings.h"
 #include "datapath/xdp.h"
+#include "skep/table.h"
 
 struct datapath {
 	struct programs programs;
@@ -198,6 +200,7 @@ static int build(struct datapath *datapath, struct desired *desired, const struc
 	const struct desired_numbers numbers = {
 		.names = &datapath->service_names.actual,
 		.tasks = &datapath->tasks.actual,
+		.rings = &datapath->rings,
 		.service_ids = &datapath->service_ids,
 		.task_counters = &datapath->task_counters,
 		.clear_service = clear_service,
@@ -373,6 +376,22 @@ const struct datapath_wire *datapath_wires(const struct datapath *datapath, size
 	return xdp_wires(datapath->xdp, n);
 }
 
+/* Seconds in which the sweep goes over the whole table. */
+#define SWEEP_S 30
+
+int datapath_sweep(struct datapath *datapath, struct skep_error *error)
+{
+	unsigned char packet[ETH_HLEN + 20] = {0}; /* a test run asks for one */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
+		    .repeat = (int)(datapath->programs.max_flows / SKEP_WAYS / SWEEP_S + 1));
+	int err = bpf_prog_test_run_opts(datapath->programs.sweep, &run);
+
+	/* After a signal it goes on from there the next time. */
+	if (err && err != -EINTR)
+		return error_errno(error, err, "cannot sweep the table of flows");
+	return 0;
+}
+
 /* ---- verifying */
 
 struct verifier {
@@ -455,14 +474,14 @@ static void verify_ring(void *context, const struct ring *actual, const struct r
 
 	describe_service(verifier->names, id, &text);
 	if (!actual)
-		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: missing for %s, %u slots", text.text,
 			 desired->length);
 	else if (!desired)
-		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: not wanted for %s, %u slots", text.text,
 			 actual->length);
 	else
 		snprintf(line, sizeof(line),
-			 "rings: wrong for %s: has %u tasks, should be %u others", text.text,
+			 "rings: wrong for %s: has %u slots, should be %u others", text.text,
 			 actual->length, desired->length);
 	verifier_line(verifier, line);
 }

@@ -7,6 +7,13 @@
 #include <string.h>
 
 #include "datapath/frontends.h"
+#include "model/options.h"
+
+/* What a service's labels ask of its ring. */
+struct wish {
+	uint8_t policy; /* enum skep_policy */
+	bool prefer_local;
+};
 
 struct builder {
 	struct desired *desired;
@@ -14,6 +21,7 @@ struct builder {
 	const struct datapath_node *node;
 	const struct desired_numbers *numbers;
 	uint32_t *service_ids; /* of model->services, in their order */
+	struct wish *wishes;   /* by service id */
 	struct skep_error *error;
 };
 
@@ -99,10 +107,18 @@ static int build_frontends(struct builder *builder)
 	struct desired *desired = builder->desired;
 	int err = 0;
 
-	for (size_t i = 0; i < builder->model->n_services && !err; i++)
-		err = frontends_add(&desired->services, &desired->allow,
-				    &builder->model->services[i], builder->service_ids[i],
+	for (size_t i = 0; i < builder->model->n_services && !err; i++) {
+		const struct model_service *service = &builder->model->services[i];
+		uint32_t id = builder->service_ids[i];
+		struct options options;
+
+		if (!service->n_ports)
+			continue;
+		options_read(service, &options, NULL, NULL);
+		builder->wishes[id] = (struct wish){(uint8_t)options.policy, options.prefer_local};
+		err = frontends_add(&desired->services, &desired->allow, service, &options, id,
 				    builder->node);
+	}
 	return err;
 }
 
@@ -137,7 +153,9 @@ static int task_value(const struct builder *builder, const struct model_task *ta
 	*value = (struct skep_task){
 		.node = task->node->address,
 		.service_id = builder->service_ids[task->service - builder->model->services],
-		.state = level == MODEL_SERVING ? SKEP_TASK_SERVING : SKEP_TASK_DRAINING,
+		.state = level == MODEL_SERVING && task->weight ? SKEP_TASK_SERVING
+								: SKEP_TASK_DRAINING,
+		.weight = task->weight,
 	};
 	if (skep_addr_equal(&value->node, &node->underlay)) {
 		value->ifindex = (uint32_t)local_ifindex(node, task->id);
@@ -248,40 +266,39 @@ static int build_tasks(struct builder *builder)
 	return err ? err : number_tasks(builder, tasks);
 }
 
-static int compare_addr(const void *a, const void *b)
-{
-	return addr_compare(a, b);
-}
-
-/* Of a task that new connections may be given to: its address for that. NULL: it is none. */
-static const struct skep_addr *ring_address(const struct builder *builder,
-					    const struct model_task *task)
+/* What a ring is told of a task that new connections may be given to. Returns 0 if it is none. */
+static int ring_task(const struct builder *builder, const struct model_task *task,
+		     struct ring_task *result)
 {
 	struct skep_task value;
 
 	if (!task->service->n_ports || !task->n_addresses || !task->addresses[0].network->ingress ||
 	    !task_value(builder, task, &value) || value.state != SKEP_TASK_SERVING)
-		return NULL;
-	return &task->addresses[0].address;
+		return 0;
+	*result = (struct ring_task){
+		.addr = task->addresses[0].address,
+		.weight = task->weight,
+		.local = value.ifindex != 0,
+	};
+	return 1;
 }
 
 /*
- * A ring for each service with published ports and a serving task, its tasks in the order of their
- * addresses. The addresses are put together by service id first, by counting; what is left to sort
- * is short.
+ * A ring for each service with published ports and a serving task. The tasks are put together by
+ * service id first, by counting; what is left to sort is short.
  */
 static int build_rings(struct builder *builder)
 {
 	const struct model *model = builder->model;
 	uint32_t ids = builder->numbers->service_ids->size;
-	struct skep_addr *addrs = calloc(model->n_tasks + 1, sizeof(*addrs));
+	struct ring_task *tasks = calloc(model->n_tasks + 1, sizeof(*tasks)), task;
 	uint32_t *ends =
-		calloc(ids + 1, sizeof(*ends)); /* of each id's addresses, once they are there */
+		calloc(ids + 1, sizeof(*ends)); /* of each id's tasks, once they are there */
 	uint32_t start = 0;
-	int err = addrs && ends ? 0 : -ENOMEM;
+	int err = tasks && ends ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < model->n_tasks && !err; i++)
-		if (ring_address(builder, &model->tasks[i]))
+		if (ring_task(builder, &model->tasks[i], &task))
 			ends[builder->service_ids[model->tasks[i].service - model->services]]++;
 	for (uint32_t id = 0; id < ids && !err; id++) {
 		uint32_t length = ends[id];
@@ -289,25 +306,21 @@ static int build_rings(struct builder *builder)
 		ends[id] = start;
 		start += length;
 	}
-	for (size_t i = 0; i < model->n_tasks && !err; i++) {
-		const struct skep_addr *addr = ring_address(builder, &model->tasks[i]);
-
-		if (addr)
-			addrs[ends[builder->service_ids[model->tasks[i].service -
-							model->services]]++] = *addr;
-	}
+	for (size_t i = 0; i < model->n_tasks && !err; i++)
+		if (ring_task(builder, &model->tasks[i], &task))
+			tasks[ends[builder->service_ids[model->tasks[i].service -
+							model->services]]++] = task;
 	start = 0;
 	for (uint32_t id = 0; id < ids && !err; id++) {
-		uint32_t length = ends[id] - start;
+		const struct wish *wish = &builder->wishes[id];
+		size_t n = ring_normalise(tasks + start, ends[id] - start, wish->prefer_local);
 
-		if (!length)
-			continue;
-		qsort(addrs + start, length, sizeof(*addrs), compare_addr);
-		err = ring_set_add(&builder->desired->rings, id, addrs + start,
-				   length < SKEP_RING_MAX ? length : SKEP_RING_MAX);
+		if (n)
+			err = ring_set_add(&builder->desired->rings, builder->numbers->rings, id,
+					   wish->policy, tasks + start, (uint32_t)n);
 		start = ends[id];
 	}
-	free(addrs);
+	free(tasks);
 	free(ends);
 	return err;
 }
@@ -369,7 +382,13 @@ int desired_build(struct desired *desired, const struct model *model,
 		  const struct datapath_node *node, const struct desired_numbers *numbers,
 		  struct skep_error *error)
 {
-	struct builder builder = {desired, model, node, numbers, NULL, error};
+	struct builder builder = {
+		.desired = desired,
+		.model = model,
+		.node = node,
+		.numbers = numbers,
+		.error = error,
+	};
 	int err;
 
 	*desired = (struct desired){};
@@ -385,7 +404,8 @@ int desired_build(struct desired *desired, const struct model *model,
 	memcpy(desired->config.mesh_mac, node->mesh_mac, sizeof(desired->config.mesh_mac));
 
 	builder.service_ids = calloc(model->n_services + 1, sizeof(*builder.service_ids));
-	err = builder.service_ids ? 0 : -ENOMEM;
+	builder.wishes = calloc(numbers->service_ids->size, sizeof(*builder.wishes));
+	err = builder.service_ids && builder.wishes ? 0 : -ENOMEM;
 	if (!err)
 		err = build_services(&builder);
 	if (!err)
@@ -399,6 +419,7 @@ int desired_build(struct desired *desired, const struct model *model,
 	if (!err)
 		err = build_hooks(&builder);
 	free(builder.service_ids);
+	free(builder.wishes);
 	if (err) {
 		desired_free(desired);
 		return error->text[0] ? err : error_errno(error, err, "cannot work out the maps");

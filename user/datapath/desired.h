@@ -33,6 +33,8 @@ struct desired {
 struct desired_numbers {
 	const struct table *names;
 	const struct table *tasks;
+	const struct ring_set *rings; /* the last desired ones: those that stay are not worked out
+					 again; NULL: none */
 	struct pool *service_ids;
 	struct pool *task_counters;
 	void (*clear_service)(void *context, uint32_t service_id);
