@@ -157,6 +157,8 @@ static __always_inline int affinity_follow(const struct skep_affinity_key *key,
 	if (!known)
 		return 0;
 	age = now - known->last_seen;
+	if ((__s32)age < 0) /* the clock of another CPU is ahead by a tick */
+		age = 0;
 	addr = known->task;
 	if (age > service->affinity_ticks)
 		return 0;

@@ -639,6 +639,8 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
 	map_empty(mesh->programs->maps.fragments);
+	percpu_clear(mesh->programs->maps.next_hops,
+		     bpf_map__value_size(mesh->programs->maps.next_hops) / 8);
 	map_empty(mesh->programs->maps.affinity);
 	for (uint32_t i = 0; i < bpf_map__max_entries(mesh->programs->maps.task_flows); i++)
 		map_set(mesh->programs->maps.task_flows, &i, &none);
