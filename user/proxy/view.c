@@ -22,7 +22,7 @@ struct making {
 	struct views *views;
 	struct view *view;
 	const struct model *model; /* in force */
-	struct served *served; /* of the model's services */
+	struct served *served;	   /* of the model's services */
 	const struct model_task **tasks;
 	uint32_t *next;	       /* of groups: 1 + the next of the same service */
 	const char **networks; /* of groups */
@@ -137,7 +137,8 @@ static int make_order(struct view_group *group)
 	return err;
 }
 
-/* Overrides name published ports; a service's HTTP obeys what is said of the one that leads to the same port of its tasks. */
+/* Overrides name published ports; a service's HTTP obeys what is said of the one that leads to the
+ * same port of its tasks. */
 static const struct model_task *pinned_task(const struct model_service *service, uint16_t port)
 {
 	for (size_t i = 0; i < service->n_ports; i++)

@@ -67,7 +67,8 @@ struct views {		  /* the main thread's */
 };
 
 /*
- * Takes over what news points to, also when it fails. The new view has one user, the caller. -ENOMEM.
+ * Takes over what news points to, also when it fails. The new view has one user, the caller.
+ * -ENOMEM.
  */
 int view_make(struct views *views, const struct watch_news *news, struct view **view,
 	      struct skep_error *error);

@@ -25,8 +25,8 @@ struct watch_news {
 
 /* take(): from the loop. */
 int watch_open(struct watch **watch, struct loop *loop, struct http *http, const char *agent_socket,
-	       const char *run_dir, void (*take)(void *context, const struct watch_news *news), void *context,
-	       struct skep_error *error);
+	       const char *run_dir, void (*take)(void *context, const struct watch_news *news),
+	       void *context, struct skep_error *error);
 /* One line for people; *current: the agent answers. */
 const char *watch_status(const struct watch *watch, bool *current);
 void watch_close(struct watch *watch); /* NULL is fine */
