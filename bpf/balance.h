@@ -53,6 +53,13 @@ static __always_inline int task_reachable(const struct skep_task *task,
 	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
 }
 
+/* A frame for it can be delivered. task may be NULL. */
+static __always_inline int task_is_here(const struct skep_task *task,
+					const struct skep_config *config)
+{
+	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
+}
+
 /* Round robin over the service's ring. Returns 0 if no serving task was found. */
 static __always_inline int ring_pick(__u32 service_id, const struct skep_config *config,
 				     struct choice *choice)
@@ -201,6 +208,7 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
+	choice->dsr = !!(service->flags & SKEP_SERVICE_DSR);
 
 	if (flow_get(packet, hash, flow, &place)) {
 		__u32 way = place.way & (SKEP_WAYS - 1);

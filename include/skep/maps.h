@@ -19,7 +19,7 @@
 #include "skep/addr.h"
 
 /* Part of every pin's meaning: an agent that finds pins of another layout refuses them by name. */
-#define SKEP_LAYOUT_VERSION 2
+#define SKEP_LAYOUT_VERSION 3
 
 /*
  * Most slots of one ring. A ring is an array of its own, so only rings that need it cost it. A
@@ -246,6 +246,7 @@ enum skep_verdict {
 	SKEP_SECOND_CHANCE,  /* at the backend node: task not here, balanced anew */
 	SKEP_FLOW_EVICTED,   /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
+	SKEP_RETURN_NOT_DIRECT,	  /* dsr, but no route from here to the client: by the tunnel */
 	SKEP_DROP_TTL,		  /* TTL would reach zero */
 	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
 	SKEP_DROP_BAD_FRAME, /* a tunnel frame of no known kind or not addressed as skep does */
@@ -276,6 +277,8 @@ enum skep_xdp_way {
 	SKEP_XDP_FORWARDED, /* a client's, sent to the task's node */
 	SKEP_XDP_RETURNED,  /* a task's, stripped of its frame and sent to the client */
 	SKEP_XDP_HINTED,    /* a client's, left to from_wire together with the choice */
+	SKEP_XDP_STRIPPED,  /* a client's by way of another node, stripped of its frame and left
+			       to from_wire with what that said */
 	SKEP_XDP_WAY_COUNT
 };
 

@@ -22,6 +22,7 @@ struct fixture {
 	struct table names, tasks; /* what the maps hold */
 	struct desired desired;
 	struct skep_addr underlay;
+	bool dsr; /* --return */
 	unsigned int cleared;
 };
 
@@ -65,6 +66,7 @@ static void build(struct fixture *fixture)
 		.underlay = fixture->underlay,
 		.addresses = &fixture->underlay,
 		.n_addresses = 1,
+		.dsr = fixture->dsr,
 	};
 	const struct desired_numbers numbers = {
 		.names = &fixture->names,
@@ -242,11 +244,64 @@ test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own(void
 	end(&fixture);
 }
 
+/* Of the frontends on this published port: how many there are, and their flags. */
+static size_t frontends(const struct fixture *fixture, uint16_t port, uint8_t *flags)
+{
+	const struct table *services = &fixture->desired.services;
+	size_t n = 0;
+
+	for (size_t i = 0; i < services->count; i++) {
+		const struct skep_frontend *frontend = table_key(services, i);
+		const struct skep_service *service = table_value(services, i);
+
+		if (frontend->port != htons(port))
+			continue;
+		if (n++)
+			assert_int_equal(service->flags, *flags);
+		*flags = service->flags;
+	}
+	return n;
+}
+
+static void test_the_label_says_how_replies_return_else_the_agents_flag(void **state)
+{
+	(void)state;
+	for (int dsr = 0; dsr < 2; dsr++) {
+		struct fixture fixture;
+		uint8_t flags;
+
+		begin(&fixture,
+		      "{\"id\":\"a\"," PORT(
+			      8080) "},"
+				    "{\"id\":\"b\",\"labels\":{\"skep.return\":\"dsr\"}," PORT(
+					    8081) "},"
+						  "{\"id\":\"c\",\"labels\":{\"skep.return\":"
+						  "\"tunnel\"}," PORT(
+							  8082) "},"
+								"{\"id\":\"d\",\"labels\":{\"skep."
+								"return\":\"sideways\"}," PORT(
+									8083) "}",
+		      "");
+		fixture.dsr = dsr;
+		build(&fixture);
+		assert_int_equal(frontends(&fixture, 8080, &flags), 2);
+		assert_int_equal(flags, dsr ? SKEP_SERVICE_DSR : 0);
+		assert_int_equal(frontends(&fixture, 8081, &flags), 2);
+		assert_int_equal(flags, SKEP_SERVICE_DSR);
+		assert_int_equal(frontends(&fixture, 8082, &flags), 2);
+		assert_int_equal(flags, 0);
+		assert_int_equal(frontends(&fixture, 8083, &flags), 2);
+		assert_int_equal(flags, dsr ? SKEP_SERVICE_DSR : 0);
+		end(&fixture);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_each_service_has_a_ring_of_its_serving_tasks_in_the_order_of_their_addresses),
+		cmocka_unit_test(test_the_label_says_how_replies_return_else_the_agents_flag),
 		cmocka_unit_test(test_services_keep_the_ids_that_the_map_gives_them),
 		cmocka_unit_test(test_an_id_that_nobody_can_have_lent_is_not_kept),
 		cmocka_unit_test(

@@ -141,12 +141,13 @@ static void nodes_count_their_tasks(void **state)
 static void services_show_ports_ring_and_counters(void **state)
 {
 	(void)state;
-	expect(views_services(test.model, &test.snapshot),
+	expect(views_services(test.model, &test.snapshot, false),
 	       "[{\"id\":\"s1\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":8080,"
 	       "\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},"
-	       "\"ring\":1,\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
+	       "\"ring\":1,\"return\":\"tunnel\",\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
 	       "{\"id\":\"s2\",\"name\":\"quiet\",\"service_id\":null,\"ports\":[],\"tasks\":{"
-	       "\"serving\":0,\"draining\":0},\"ring\":null,\"packets\":null,\"bytes\":null,"
+	       "\"serving\":0,\"draining\":0},\"ring\":null,\"return\":\"tunnel\",\"packets\":null,"
+	       "\"bytes\":null,"
 	       "\"new_flows\":null}]");
 }
 
@@ -214,7 +215,7 @@ static void without_a_model_lists_are_empty(void **state)
 
 	(void)state;
 	expect(views_nodes(NULL, &empty, NULL), "[]");
-	expect(views_services(NULL, &empty), "[]");
+	expect(views_services(NULL, &empty, false), "[]");
 	expect(views_tasks(NULL, &empty, NULL, &test.node, &test.net), "[]");
 	expect(views_flows(NULL, 0, NULL, &empty, 0), "[]");
 }
@@ -283,7 +284,8 @@ static void status_of_a_manager(void **state)
 	       "\"tasks\":4,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":2378,\"problem\":"
 	       "\"port taken\"},\"datapath\":{\"interfaces\":[{\"name\":\"eth0\","
 	       "\"datapath\":\"tc\",\"why\":\"its driver has no native XDP\"}],\"xdp\":{"
-	       "\"forwarded\":0,\"returned\":0,\"hinted\":0},\"mesh\":\"skep0\","
+	       "\"forwarded\":0,\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\","
+	       "\"mesh\":\"skep0\","
 	       "\"tunnel_port\":4799,\"underlay\":\"10.1.0.1\",\"tunnel_mtu\":1450,\"problem\":"
 	       "null,"
 	       "\"memory_bytes\":4096,\"applied\":{\"count\":2,\"last_ms\":1.5,\"inserted\":1,"
@@ -292,7 +294,7 @@ static void status_of_a_manager(void **state)
 
 static void status_tells_what_xdp_does(void **state)
 {
-	const uint64_t xdp[SKEP_XDP_WAY_COUNT] = {7, 8, 9}, verdicts[SKEP_VERDICT_COUNT] = {0};
+	const uint64_t xdp[SKEP_XDP_WAY_COUNT] = {7, 8, 9, 10}, verdicts[SKEP_VERDICT_COUNT] = {0};
 	const struct datapath_wire wire = {.ifindex = 2, .xdp = true};
 	struct views_status status = a_status(verdicts);
 	json_t *json, *part;
@@ -306,7 +308,7 @@ static void status_tells_what_xdp_does(void **state)
 	expect(json_incref(json_array_get(json_object_get(part, "interfaces"), 0)),
 	       "{\"name\":\"eth0\",\"datapath\":\"xdp\",\"why\":null}");
 	expect(json_incref(json_object_get(part, "xdp")),
-	       "{\"forwarded\":7,\"returned\":8,\"hinted\":9}");
+	       "{\"forwarded\":7,\"returned\":8,\"hinted\":9,\"stripped\":10}");
 	json_decref(json);
 }
 
@@ -336,7 +338,8 @@ static void status_before_anything_is_known(void **state)
 		     "\"text\":\"\"},\"docker\":null,\"model\":{\"nodes\":0,\"networks\":0,"
 		     "\"services\":0,\"tasks\":0,\"version\":null,\"age_s\":null},\"feed\":null,"
 		     "\"datapath\":{\"interfaces\":[],\"xdp\":{\"forwarded\":0,"
-		     "\"returned\":0,\"hinted\":0},\"mesh\":null,\"tunnel_port\":4799,"
+		     "\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\",\"mesh\":"
+		     "null,\"tunnel_port\":4799,"
 		     "\"underlay\":null,\"tunnel_mtu\":null,\"problem\":"
 		     "\"this node's own address is not known\",\"memory_bytes\":0,\"applied\":{"
 		     "\"count\":0,\"last_ms\":0.0,\"inserted\":0,\"replaced\":0,\"deleted\":0}}}");

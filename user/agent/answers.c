@@ -107,7 +107,7 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	(void)query;
 	if (err)
 		return err;
-	*body = views_services(agent->model, &snapshot);
+	*body = views_services(agent->model, &snapshot, agent->config->dsr);
 	snapshot_free(&snapshot);
 	return 0;
 }

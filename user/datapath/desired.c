@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/options.h"
+
 struct builder {
 	struct desired *desired;
 	const struct model *model;
@@ -93,6 +95,14 @@ static int build_services(struct builder *builder)
 	return err;
 }
 
+static uint8_t service_flags(const struct model_service *service, const struct datapath_node *node)
+{
+	struct options options;
+
+	options_read(service, &options, NULL, NULL);
+	return options_dsr(&options, node->dsr) ? SKEP_SERVICE_DSR : 0;
+}
+
 static int build_frontends(struct builder *builder)
 {
 	const struct datapath_node *node = builder->node;
@@ -100,6 +110,7 @@ static int build_frontends(struct builder *builder)
 
 	for (size_t i = 0; i < builder->model->n_services; i++) {
 		const struct model_service *service = &builder->model->services[i];
+		uint8_t flags = service->n_ports ? service_flags(service, node) : 0;
 
 		for (size_t p = 0; p < service->n_ports && !err; p++) {
 			const struct model_port *port = &service->ports[p];
@@ -110,6 +121,7 @@ static int build_frontends(struct builder *builder)
 			struct skep_service value = {
 				.service_id = builder->service_ids[i],
 				.target_port = htons(port->target),
+				.flags = flags,
 			};
 
 			err = table_add(&builder->desired->services, &frontend, &value);
