@@ -72,8 +72,8 @@ static void put_frontend(int services, const char *at, uint16_t port, __u8 proto
 {
 	struct skep_frontend key = {addr(at), htons(port), protocol, 0};
 	struct skep_service value = {.service_id = id,
-				      .target_port = htons(80),
-				      .flags = id == 3 ? SKEP_SERVICE_DSR : 0};
+				     .target_port = htons(80),
+				     .flags = id == 3 ? SKEP_SERVICE_DSR : 0};
 
 	/* The unspecified address is 16 zero bytes in either family. */
 	if (!strcmp(at, "0.0.0.0"))
@@ -405,7 +405,8 @@ static void services_are_seen_without_an_agent(void **state)
 		"{\"id\":\"id-web\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":53,"
 		"\"target\":80,\"protocol\":\"udp\"},{\"published\":8080,\"target\":80,"
 		"\"protocol\":"
-		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"packets\":%d,"
+		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"return\":\"dsr\","
+		"\"packets\":%d,"
 		"\"bytes\":%d,\"new_flows\":%d}",
 		10 * cpus, 1000 * cpus, cpus);
 	expect_row(rows, 1, expected);
