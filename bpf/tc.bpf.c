@@ -147,7 +147,7 @@ int from_wire(struct __sk_buff *skb)
 	if (hint == HINT_STRIPPED) {
 		ingress = &choice->node;
 		mode = forward_mode(choice->dsr);
-		/* What a NIC says of checksums it says of the frame. */
+		/* Of what a NIC vouches for, the outermost was the frame's. */
 		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	} else if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);

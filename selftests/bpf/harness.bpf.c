@@ -114,6 +114,12 @@ static __always_inline long failing_adjust_meta(struct xdp_md *xdp, int offset)
 	return stimulus.failure == FAIL_META ? -1 : bpf_xdp_adjust_meta(xdp, offset);
 }
 
+static __always_inline long recorded_csum_level(struct __sk_buff *skb, __u64 level)
+{
+	record.checksum_doubted = level == BPF_CSUM_LEVEL_DEC;
+	return bpf_csum_level(skb, level);
+}
+
 #define bpf_redirect(...)      (keep_frame(skb), recorded_redirect(__VA_ARGS__))
 #define bpf_redirect_peer(...) (keep_frame(skb), recorded_redirect_peer(__VA_ARGS__))
 #define bpf_redirect_neigh     recorded_redirect_neigh
@@ -122,6 +128,7 @@ static __always_inline long failing_adjust_meta(struct xdp_md *xdp, int offset)
 #define bpf_skb_set_tunnel_key recorded_set_tunnel_key
 #define bpf_l4_csum_replace    failing_csum_replace
 #define bpf_skb_change_tail    failing_change_tail
+#define bpf_csum_level	       recorded_csum_level
 #define bpf_xdp_adjust_head    failing_adjust_head
 #define bpf_xdp_adjust_meta    failing_adjust_meta
 

@@ -45,7 +45,9 @@ struct record {
 	__u32 ifindex;
 	__u64 flags;
 	__be32 next_hop;
-	__u32 made_host;	   /* pkt_type was changed to PACKET_HOST */
+	__u32 made_host;	/* pkt_type was changed to PACKET_HOST */
+	__u32 checksum_doubted; /* what the NIC says was taken as of the outer packet */
+	__u32 pad;
 	__u32 keyed;		   /* a tunnel key was set: */
 	__u32 key_size;		   /* with this length, */
 	__u64 key_flags;	   /* and these BPF_F_* */

@@ -44,6 +44,7 @@ static void a_hint_is_followed_without_looking_anything_up(void **state)
 	record = receive(mesh, &frame, &hint, sizeof(hint));
 	assert_int_equal(record.way, WAY_PEER);
 	assert_int_equal(record.ifindex, AT_TASK);
+	assert_int_equal(record.checksum_doubted, 0);
 	assert_false(mesh_flow(mesh, CLIENT, WEB_AT, IPPROTO_TCP, &flow));
 	expect_no_verdict(mesh);
 }
@@ -108,6 +109,7 @@ static void a_stripped_packet_is_delivered_and_its_way_back_noted(void **state)
 		struct skep_return value;
 
 		expect_delivered(&outcome, AT_TASK, &expected);
+		assert_int_equal(outcome.record.checksum_doubted, 1);
 		assert_true(mesh_return(mesh, TASK ":80", CLIENT, IPPROTO_TCP, &value));
 		assert_int_equal(value.mode, modes[i]);
 		assert_memory_equal(&value.ingress, &ingress, sizeof(ingress));

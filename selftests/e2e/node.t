@@ -72,3 +72,17 @@ for node in "${NODES[@]}"; do
 	must agent_stop "$node"
 	check "skep unload on $node" agent_unload "$node"
 done
+
+# Another's filter of another kind has the place of from_wire.
+must on n3 tc qdisc add dev eth0 clsact
+must on n3 tc filter add dev eth0 ingress pref 4799 protocol all u32 match u32 1 0xffffffff
+must net_xdp n3
+must agent_start n3 --source "file:$MODEL" --datapath xdp
+check "where tc's program cannot be there is none of XDP's, which would count on it" \
+	within 5 contains "eth0" status n3 .datapath.problem
+check "nor is any said to be" is null status n3 '.datapath.interfaces[0].datapath | tojson'
+check "nor there" fails grep -q prog/xdp <(on n3 ip -d link show dev eth0)
+must on n3 tc filter del dev eth0 ingress pref 4799
+check "until there is room" within 10 is xdp status n3 '.datapath.interfaces[0].datapath'
+must agent_stop n3
+check "skep unload on n3" agent_unload n3
