@@ -152,7 +152,7 @@ int forms_run_tests(const char *name, const struct CMUnitTest *tests, size_t n, 
 		if ((forms[i % FORM_COUNT] & with) != with)
 			continue;
 		if (asprintf(&title, "%s (%s)", test->name, names[i % FORM_COUNT]) < 0)
-			return result;
+			fail_msg("memory");
 		all[n_all] = *test;
 		all[n_all].name = title;
 		all[n_all++].initial_state = (void *)&forms[i % FORM_COUNT];

@@ -56,7 +56,7 @@ static bool ask(struct side *side, bool udp, unsigned long i)
 		return false;
 	}
 	if (!i)
-		strcpy(side->answer, line);
+		memcpy(side->answer, line, sizeof(line));
 	if (strcmp(line, side->answer) == 0)
 		return true;
 	fprintf(stderr, "%s: request %lu: \"%s\", and before \"%s\"\n", side->text, i + 1, line,
