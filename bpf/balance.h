@@ -10,9 +10,6 @@
 #include "scratch.h"
 #include "table.h"
 
-/* A UDP conversation that was silent for this long is a new one. */
-#define UDP_IDLE_TICKS SKEP_TICKS(30000000000ULL)
-
 /* Picks tried before a ring counts as empty: it may name tasks that left a moment ago. */
 #define RING_TRIES 8
 
@@ -21,6 +18,7 @@ enum balance_result {
 	BALANCE_NO_FLOW,  /* the middle of a TCP connection that skep does not know */
 	BALANCE_NO_TASK,  /* the service has no serving task */
 	BALANCE_GONE,	  /* the flow's task is gone, and TCP cannot move to another */
+	BALANCE_IDLE,	  /* likewise: the flow was silent for longer than the service lets it */
 	BALANCE_FULL,	  /* the flow could not be kept: without it the next packet would be lost */
 };
 
@@ -113,15 +111,26 @@ static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet
  * could cut a connection with a forged SYN. One that was never established leaves a task that
  * drains.
  */
-static __always_inline int flow_stays(const struct packet *packet, __u8 state, __u32 silent,
+static __always_inline int flow_stays(const struct packet *packet, __u8 state,
 				      const struct skep_task *task)
 {
-	if (packet->flow.protocol == IPPROTO_UDP)
-		return silent < UDP_IDLE_TICKS;
 	if (packet_is_syn(packet))
 		return state == SKEP_FLOW_ESTABLISHED ||
 		       (state == SKEP_FLOW_SYN && task->state == SKEP_TASK_SERVING);
 	return 1;
+}
+
+/*
+ * Was the client silent for too long? A RST may still pass: it tells the task that the connection
+ * is no more. The clock of another CPU may be ahead by a tick.
+ */
+static __always_inline int flow_is_idle(const struct packet *packet, __u32 last_seen, __u32 now,
+					const struct skep_service *service)
+{
+	__s32 silent = (__s32)(now - last_seen);
+
+	return service->idle_ticks && silent > (__s32)service->idle_ticks &&
+	       !(packet->tcp_flags & TCP_RST);
 }
 
 static __always_inline __u8 flow_first_state(const struct packet *packet)
@@ -213,18 +222,18 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	if (flow_get(packet, hash, flow, &place)) {
 		__u32 way = place.way & (SKEP_WAYS - 1);
 		struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
+		int idle = flow_is_idle(packet, place.bucket->last_seen[way], now, service);
 
 		if (task && task->service_id == service->service_id &&
-		    task_reachable(task, config) &&
-		    flow_stays(packet, place.bucket->state[way], now - place.bucket->last_seen[way],
-			       task)) {
+		    task_reachable(task, config) && !idle &&
+		    flow_stays(packet, place.bucket->state[way], task)) {
 			place_renew(&place, packet, now);
 			choice_take(choice, &flow->task, task);
 			choice->target_port = flow->target_port;
 			return BALANCE_TASK;
 		}
 		if (!packet_is_first(packet))
-			return BALANCE_GONE;
+			return idle ? BALANCE_IDLE : BALANCE_GONE;
 	}
 	if (!packet_is_first(packet))
 		return BALANCE_NO_FLOW;

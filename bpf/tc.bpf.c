@@ -15,6 +15,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "admit.h"
 #include "answer.h"
 #include "balance.h"
 #include "count.h"
@@ -39,7 +40,8 @@ static __always_inline int give_up(int verdict)
 	return verdict == SKEP_DROP_ERROR ? drop(verdict) : pass(verdict);
 }
 
-/* Answers a client that came in by the wire: back out where it came in. */
+/* Answers a client that came in by the wire: back out where it came in. What cannot be answered,
+ * where nobody listens, just ends. */
 static __always_inline int reject(struct __sk_buff *skb, const struct packet *packet,
 				  enum skep_verdict verdict)
 {
@@ -48,7 +50,7 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 			     : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
 
 	if (failed)
-		return drop(SKEP_DROP_NO_TASK);
+		return drop(verdict == SKEP_ANSWER_NOT_BOUND ? verdict : SKEP_DROP_NO_TASK);
 	count_verdict(verdict);
 	return bpf_redirect(skb->ifindex, 0);
 }
@@ -95,9 +97,15 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 {
 	const struct packet *packet = &work->packet;
 	struct skep_service *service = service_find(packet);
+	int verdict;
 
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
+	verdict = packet->is_error ? 0 : admit(packet, service);
+	if (verdict == SKEP_ANSWER_NOT_BOUND)
+		return reject(skb, packet, verdict);
+	if (verdict)
+		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
 	switch (packet->is_error ? icmp_follow(work, service, config)
@@ -112,6 +120,8 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 								   : SKEP_ANSWER_NO_TASK_ICMP);
 	case BALANCE_GONE:
 		return reject(skb, packet, SKEP_ANSWER_TASK_GONE_RST);
+	case BALANCE_IDLE:
+		return reject(skb, packet, SKEP_ANSWER_IDLE_RST);
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
@@ -149,11 +159,12 @@ int from_wire(struct __sk_buff *skb)
 		mode = forward_mode(choice->dsr);
 		/* Of what a NIC vouches for, the outermost was the frame's. */
 		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
-	} else if (packet->is_error)
+	} else if (packet->is_error) {
 		count_verdict(SKEP_ICMP_ERROR);
-	else
+	} else {
 		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
 			     choice->new_flow);
+	}
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex,
 			       choice->target_port, ingress, mode);

@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "admit.h"
 #include "balance.h"
 #include "count.h"
 #include "hint.h"
@@ -115,12 +116,19 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 	struct skep_service *service = service_find(&work->packet);
 	const struct choice *choice = &work->choice;
 	const struct skep_wire *wire;
-	int result;
+	int verdict, result;
 
 	if (!service)
 		return XDP_PASS;
 	wire = wire_find(xdp);
-	if (!wire || balance(work, service, config) != BALANCE_TASK)
+	if (!wire)
+		return XDP_PASS;
+	verdict = admit(&work->packet, service);
+	if (verdict == SKEP_DROP_NOT_ALLOWED) {
+		count_verdict(verdict);
+		return XDP_DROP;
+	}
+	if (verdict || balance(work, service, config) != BALANCE_TASK)
 		return XDP_PASS;
 	if (!choice->ifindex) {
 		result = forward(xdp, &work->packet, config, choice);

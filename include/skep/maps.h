@@ -6,10 +6,10 @@
  * bytes). Ports and addresses are in network order, everything else in host order. Names of enum
  * values are what `bpftool map dump` prints.
  *
- * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks`
- * belong to the agent, the programs only read them (but for a ring's cursor). `flows`, `returns`,
- * `fragments` and the counters belong to the programs, the agent only reads them (but clears a
- * counter before it gives its index to a new service or task).
+ * Who writes: `config`, `services`, `service_names`, `allow`, `rings`, `tasks`, `nodes`, `wires`
+ * and `hooks` belong to the agent, the programs only read them (but for a ring's cursor). `flows`,
+ * `returns`, `fragments` and the counters belong to the programs, the agent only reads them (but
+ * clears a counter before it gives its index to a new service or task).
  */
 #ifndef SKEP_MAPS_H
 #define SKEP_MAPS_H
@@ -19,7 +19,7 @@
 #include "skep/addr.h"
 
 /* Part of every pin's meaning: an agent that finds pins of another layout refuses them by name. */
-#define SKEP_LAYOUT_VERSION 3
+#define SKEP_LAYOUT_VERSION 4
 
 /*
  * Most slots of one ring. A ring is an array of its own, so only rings that need it cost it. A
@@ -81,6 +81,22 @@ struct skep_service {
 				 for anew */
 };
 _Static_assert(sizeof(struct skep_service) == 16, "skep_service");
+
+/*
+ * allow: the networks whose clients a service with SKEP_SERVICE_ALLOW serves; a longest-prefix
+ * match, so what is there is allowed and all else is not. An IPv4 network /24 has prefix length 32
+ * (the id) + 96 (see skep/addr.h) + 24.
+ */
+struct skep_allow_key {
+	__u32 prefix_length; /* of what follows, bits */
+	__u32 service_id;
+	struct skep_addr client;
+};
+_Static_assert(sizeof(struct skep_allow_key) == 24, "skep_allow_key");
+
+struct skep_allow {
+	__u32 allowed; /* 1 */
+};
 
 /* service_names: service id -> who that is. The agent's ids live here, and so survive it. */
 struct skep_service_name {
@@ -240,6 +256,9 @@ enum skep_verdict {
 	SKEP_ANSWER_NO_TASK_RST,   /* a SYN, and the service has no serving task */
 	SKEP_ANSWER_NO_TASK_ICMP,  /* UDP, likewise: port unreachable */
 	SKEP_ANSWER_TASK_GONE_RST, /* TCP of a flow whose task is gone */
+	SKEP_ANSWER_IDLE_RST,	   /* TCP of a flow that was silent for longer than skep.idle */
+	SKEP_ANSWER_NOT_BOUND,	   /* RST or port unreachable: the service has skep.bind, and not
+				      this address */
 	SKEP_ANSWER_TOO_BIG, /* larger than the tunnel takes, don't fragment: fragmentation needed
 			      */
 	SKEP_ICMP_ERROR,     /* about a flow's packet: carried to whom that came from */
@@ -248,6 +267,7 @@ enum skep_verdict {
 	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
 	SKEP_RETURN_NOT_DIRECT,	  /* dsr, but no route from here to the client: by the tunnel */
 	SKEP_DROP_TTL,		  /* TTL would reach zero */
+	SKEP_DROP_NOT_ALLOWED,	  /* from a client that the service's skep.allow does not name */
 	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
 	SKEP_DROP_BAD_FRAME, /* a tunnel frame of no known kind or not addressed as skep does */
 	SKEP_DROP_FRAGMENT,  /* a later one for a task that is not here, and the first was not seen

@@ -106,11 +106,53 @@ void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, ui
 		   uint16_t target_port)
 {
 	struct skep_frontend key = frontend_of(endpoint, protocol);
-	struct skep_service value = {.service_id = service,
-				     .target_port = htons(target_port),
-				     .flags = mesh->dsr ? SKEP_SERVICE_DSR : 0};
+	struct skep_service value = {
+		.service_id = service,
+		.target_port = htons(target_port),
+		.flags = mesh->dsr ? SKEP_SERVICE_DSR : 0,
+		.idle_ticks = protocol == IPPROTO_UDP ? SKEP_TICKS(30000000000ULL) : 0,
+	};
 
 	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+static struct skep_service service_of(struct mesh *mesh, const struct skep_frontend *key)
+{
+	struct skep_service value;
+
+	check(!bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.services), key, &value),
+	      "frontend");
+	return value;
+}
+
+void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.flags = flags | (mesh->dsr ? SKEP_SERVICE_DSR : 0);
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_frontend_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t seconds)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.idle_ticks = SKEP_TICKS(seconds * 1000000000ULL);
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_allow(struct mesh *mesh, uint32_t service, const char *network, uint32_t length)
+{
+	struct skep_allow_key key = {
+		.prefix_length = 32 + 96 + length,
+		.service_id = service,
+		.client = addr_of(network),
+	};
+	struct skep_allow value = {1};
+
+	map_set(mesh->programs->maps.allow, &key, &value);
 }
 
 void mesh_no_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol)
@@ -474,6 +516,7 @@ static int mesh_fresh(void **state)
 	mesh->dsr = form && *form & FORM_DSR;
 
 	map_empty(mesh->programs->maps.services);
+	map_empty(mesh->programs->maps.allow);
 	map_empty(mesh->programs->maps.rings);
 	map_empty(mesh->programs->maps.tasks);
 	map_empty(mesh->programs->maps.nodes);
@@ -544,6 +587,7 @@ static int mesh_load(void **state)
 	check(mesh->programs, "open the programs");
 	bpf_map__set_autocreate(mesh->programs->maps.ring, false);
 	bpf_map__set_max_entries(mesh->programs->maps.services, 64);
+	bpf_map__set_max_entries(mesh->programs->maps.allow, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.rings, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.tasks, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.nodes, 16);

@@ -97,6 +97,13 @@ struct skep_addr addr_of(const char *addr);
 
 void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t service,
 		   uint16_t target_port);
+/* What labels make of a frontend that is there: SKEP_SERVICE_*, and seconds (0: never). Without it:
+ * none, never for TCP, 30 s for UDP. */
+void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags);
+void mesh_frontend_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol,
+			uint32_t seconds);
+/* Lets clients of an IPv4 network in. */
+void mesh_allow(struct mesh *mesh, uint32_t service, const char *network, uint32_t length);
 void mesh_no_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol);
 
 /* The counter of a task is the last byte of its address. ifindex 0: on that node, or not hooked. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the maps shall hold for a model: rings, and the numbers that services and tasks keep. */
+/* What the maps shall hold for a model: rings, the numbers that services and tasks keep, and what
+ * labels make of frontends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #include "datapath/desired.h"
+#include "net/net.h"
+#include "skep/table.h"
 
 #define SERVICES 16 /* ids 1 … 15 */
 #define TASKS	 64
@@ -22,7 +25,10 @@ struct fixture {
 	struct table names, tasks; /* what the maps hold */
 	struct desired desired;
 	struct skep_addr underlay;
-	bool dsr; /* --return */
+	bool dsr;		       /* --return */
+	struct skep_addr addresses[4]; /* underlay alone, if there are none */
+	size_t n_addresses;
+	const struct net_state *net;
 	unsigned int cleared;
 };
 
@@ -64,8 +70,9 @@ static void build(struct fixture *fixture)
 {
 	const struct datapath_node node = {
 		.underlay = fixture->underlay,
-		.addresses = &fixture->underlay,
-		.n_addresses = 1,
+		.addresses = fixture->n_addresses ? fixture->addresses : &fixture->underlay,
+		.n_addresses = fixture->n_addresses ? fixture->n_addresses : 1,
+		.net = fixture->net,
 		.dsr = fixture->dsr,
 	};
 	const struct desired_numbers numbers = {
@@ -244,56 +251,202 @@ test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own(void
 	end(&fixture);
 }
 
-/* Of the frontends on this published port: how many there are, and their flags. */
-static size_t frontends(const struct fixture *fixture, uint16_t port, uint8_t *flags)
+/* ---- labels */
+
+#define BOTH                                                                                       \
+	"\"ports\":[{\"published\":53,\"target\":53,\"protocol\":\"tcp\"},"                        \
+	"{\"published\":53,\"target\":53,\"protocol\":\"udp\"}]"
+#define LABELLED(id, labels) "{\"id\":\"" id "\",\"labels\":{" labels "}," BOTH "}"
+
+/* addr "" is the unspecified one, of second chances. */
+static const struct skep_service *frontend(const struct fixture *fixture, const char *addr,
+					   uint16_t port, uint8_t protocol)
 {
-	const struct table *services = &fixture->desired.services;
-	size_t n = 0;
+	struct skep_frontend key = {.port = htons(port), .protocol = protocol};
+	const struct skep_service *value;
 
-	for (size_t i = 0; i < services->count; i++) {
-		const struct skep_frontend *frontend = table_key(services, i);
-		const struct skep_service *service = table_value(services, i);
+	if (*addr)
+		key.addr = address(addr);
+	value = table_find(&fixture->desired.services, &key);
+	assert_non_null(value);
+	return value;
+}
 
-		if (frontend->port != htons(port))
-			continue;
-		if (n++)
-			assert_int_equal(service->flags, *flags);
-		*flags = service->flags;
+static void idle_is(const struct fixture *fixture, uint32_t tcp, uint32_t udp)
+{
+	static const char *const addrs[] = {"", "192.0.2.1"};
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(frontend(fixture, addrs[i], 53, IPPROTO_TCP)->idle_ticks, tcp);
+		assert_int_equal(frontend(fixture, addrs[i], 53, IPPROTO_UDP)->idle_ticks, udp);
 	}
-	return n;
+}
+
+static void test_idle_times_are_by_protocol_and_the_same_for_second_chances(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, LABELLED("a", ""), "");
+	build(&fixture);
+	/* 2^26 ns a tick, rounded up: 30 s are 447.03 of them */
+	idle_is(&fixture, 0, 448);
+	end(&fixture);
+	begin(&fixture, LABELLED("a", "\"skep.idle\":\"1\",\"skep.udp-idle\":\"31536000\""), "");
+	build(&fixture);
+	idle_is(&fixture, 15, 469923020);
+	end(&fixture);
+}
+
+static void flags_are(const struct fixture *fixture, const char *addr, uint8_t flags)
+{
+	assert_int_equal(frontend(fixture, addr, 53, IPPROTO_TCP)->flags, flags);
+	assert_int_equal(frontend(fixture, addr, 53, IPPROTO_UDP)->flags, flags);
+}
+
+static void returns_by(const char *labels, bool dsr, uint8_t flags)
+{
+	struct fixture fixture;
+	char text[256];
+
+	snprintf(text, sizeof(text), LABELLED("a", "%s"), labels);
+	begin(&fixture, text, "");
+	fixture.dsr = dsr;
+	build(&fixture);
+	flags_are(&fixture, "", flags);
+	flags_are(&fixture, "192.0.2.1", flags);
+	end(&fixture);
 }
 
 static void test_the_label_says_how_replies_return_else_the_agents_flag(void **state)
 {
 	(void)state;
 	for (int dsr = 0; dsr < 2; dsr++) {
-		struct fixture fixture;
-		uint8_t flags;
-
-		begin(&fixture,
-		      "{\"id\":\"a\"," PORT(
-			      8080) "},"
-				    "{\"id\":\"b\",\"labels\":{\"skep.return\":\"dsr\"}," PORT(
-					    8081) "},"
-						  "{\"id\":\"c\",\"labels\":{\"skep.return\":"
-						  "\"tunnel\"}," PORT(
-							  8082) "},"
-								"{\"id\":\"d\",\"labels\":{\"skep."
-								"return\":\"sideways\"}," PORT(
-									8083) "}",
-		      "");
-		fixture.dsr = dsr;
-		build(&fixture);
-		assert_int_equal(frontends(&fixture, 8080, &flags), 2);
-		assert_int_equal(flags, dsr ? SKEP_SERVICE_DSR : 0);
-		assert_int_equal(frontends(&fixture, 8081, &flags), 2);
-		assert_int_equal(flags, SKEP_SERVICE_DSR);
-		assert_int_equal(frontends(&fixture, 8082, &flags), 2);
-		assert_int_equal(flags, 0);
-		assert_int_equal(frontends(&fixture, 8083, &flags), 2);
-		assert_int_equal(flags, dsr ? SKEP_SERVICE_DSR : 0);
-		end(&fixture);
+		returns_by("", dsr, dsr ? SKEP_SERVICE_DSR : 0);
+		returns_by("\"skep.return\":\"dsr\"", dsr, SKEP_SERVICE_DSR);
+		returns_by("\"skep.return\":\"tunnel\"", dsr, 0);
+		returns_by("\"skep.return\":\"sideways\"", dsr, dsr ? SKEP_SERVICE_DSR : 0);
 	}
+}
+
+static bool allows(const struct fixture *fixture, const char *service, const char *network)
+{
+	struct addr_prefix prefix;
+	struct skep_allow_key key;
+	const struct skep_allow *found;
+
+	assert_int_equal(addr_prefix_parse(network, &prefix), 0);
+	key = (struct skep_allow_key){32 + prefix.length, id_of(fixture, service), prefix.addr};
+	found = table_find(&fixture->desired.allow, &key);
+	if (found)
+		assert_int_equal(found->allowed, 1);
+	return found != NULL;
+}
+
+static void test_networks_that_are_allowed_have_an_entry_each(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, LABELLED("a", "\"skep.allow\":\"10.0.0.0/8,192.0.2.7,10.0.0.0/8\""), "");
+	build(&fixture);
+	flags_are(&fixture, "", SKEP_SERVICE_ALLOW);
+	flags_are(&fixture, "192.0.2.1", SKEP_SERVICE_ALLOW);
+	assert_int_equal(fixture.desired.allow.count, 2);
+	assert_true(allows(&fixture, "a", "10.0.0.0/8"));
+	assert_true(allows(&fixture, "a", "192.0.2.7/32"));
+	end(&fixture);
+}
+
+static void test_a_service_that_allows_nothing_sensible_is_not_open(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, LABELLED("a", "\"skep.allow\":\"office\""), "");
+	build(&fixture);
+	flags_are(&fixture, "192.0.2.1", SKEP_SERVICE_ALLOW);
+	assert_int_equal(fixture.desired.allow.count, 0);
+	end(&fixture);
+}
+
+/* In a trie of v4-mapped addresses they would hold IPv4 clients, too. */
+static void test_ipv6_networks_let_no_ipv4_client_in(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, LABELLED("a", "\"skep.allow\":\"::/0,::/80,2001:db8::/32\""), "");
+	build(&fixture);
+	flags_are(&fixture, "192.0.2.1", SKEP_SERVICE_ALLOW);
+	assert_int_equal(fixture.desired.allow.count, 0);
+	end(&fixture);
+}
+
+static void test_services_without_ports_need_no_entries(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, "{\"id\":\"a\",\"labels\":{\"skep.allow\":\"10.0.0.0/8\"}}", "");
+	build(&fixture);
+	assert_int_equal(fixture.desired.allow.count, 0);
+	end(&fixture);
+}
+
+/* eth0 has 192.0.2.1 and 192.0.2.2, eth1 198.51.100.1; the VIP is nobody's. */
+static void give_interfaces(struct fixture *fixture)
+{
+	static struct net_link links[] = {{.ifindex = 2, .name = "eth0"},
+					  {.ifindex = 3, .name = "eth1"}};
+	static struct net_addr addrs[3];
+	static const struct net_state net = {links, 2, addrs, 3};
+
+	addrs[0] = (struct net_addr){2, address("192.0.2.1"), 96 + 24, "eth0"};
+	addrs[1] = (struct net_addr){2, address("192.0.2.2"), 96 + 24, "eth0"};
+	addrs[2] = (struct net_addr){3, address("198.51.100.1"), 96 + 24, "eth1"};
+	fixture->net = &net;
+	fixture->addresses[0] = address("192.0.2.1");
+	fixture->addresses[1] = address("192.0.2.2");
+	fixture->addresses[2] = address("192.0.2.50");
+	fixture->addresses[3] = address("198.51.100.1");
+	fixture->n_addresses = 4;
+}
+
+/* Which of the addresses are open, in the order above: "1-5-". */
+static void bound(const char *label, bool with_net, const char *open)
+{
+	static const char *const addrs[] = {"192.0.2.1", "192.0.2.2", "192.0.2.50", "198.51.100.1"};
+	struct fixture fixture;
+	char text[256];
+
+	snprintf(text, sizeof(text), LABELLED("a", "\"skep.bind\":\"%s\""), label);
+	begin(&fixture, text, "");
+	give_interfaces(&fixture);
+	if (!with_net)
+		fixture.net = NULL;
+	build(&fixture);
+	for (size_t i = 0; i < 4; i++)
+		flags_are(&fixture, addrs[i], open[i] == '-' ? SKEP_SERVICE_CLOSED : 0);
+	flags_are(&fixture, "", 0);
+	end(&fixture);
+}
+
+static void test_a_service_is_closed_where_it_is_not_bound(void **state)
+{
+	(void)state;
+	bound("192.0.2.50", true, "--x-");
+	bound("eth0", true, "xx--");
+	bound("eth1,192.0.2.1", true, "x--x");
+	bound("eth", true, "----");
+	bound("eth9,203.0.113.1", true, "----");
+	bound("", true, "----");
+}
+
+static void test_no_address_is_an_interfaces_while_those_are_not_known(void **state)
+{
+	(void)state;
+	bound("eth0,192.0.2.50", false, "--x-");
 }
 
 int main(void)
@@ -306,6 +459,13 @@ int main(void)
 		cmocka_unit_test(test_an_id_that_nobody_can_have_lent_is_not_kept),
 		cmocka_unit_test(
 			test_a_task_keeps_its_counter_and_another_services_task_gets_one_of_its_own),
+		cmocka_unit_test(test_idle_times_are_by_protocol_and_the_same_for_second_chances),
+		cmocka_unit_test(test_networks_that_are_allowed_have_an_entry_each),
+		cmocka_unit_test(test_a_service_that_allows_nothing_sensible_is_not_open),
+		cmocka_unit_test(test_ipv6_networks_let_no_ipv4_client_in),
+		cmocka_unit_test(test_services_without_ports_need_no_entries),
+		cmocka_unit_test(test_a_service_is_closed_where_it_is_not_bound),
+		cmocka_unit_test(test_no_address_is_an_interfaces_while_those_are_not_known),
 	};
 
 	return cmocka_run_group_tests_name("desired maps", tests, NULL, NULL);

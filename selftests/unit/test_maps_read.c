@@ -399,14 +399,17 @@ static void services_are_seen_without_an_agent(void **state)
 		rows, 0,
 		"{\"id\":\"id-api\",\"name\":\"api\",\"service_id\":1,\"ports\":[{\"published\":81,"
 		"\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":0,\"draining\":0},"
-		"\"ring\":null,\"return\":\"tunnel\",\"packets\":0,\"bytes\":0,\"new_flows\":0}");
+		"\"ring\":null,\"return\":\"tunnel\",\"options\":null,\"problems\":null,"
+		"\"packets\":0,\"bytes\":0,"
+		"\"new_flows\":0}");
 	snprintf(
 		expected, sizeof(expected),
 		"{\"id\":\"id-web\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":53,"
 		"\"target\":80,\"protocol\":\"udp\"},{\"published\":8080,\"target\":80,"
 		"\"protocol\":"
 		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"return\":\"dsr\","
-		"\"packets\":%d,"
+		"\"options\":null,"
+		"\"problems\":null,\"packets\":%d,"
 		"\"bytes\":%d,\"new_flows\":%d}",
 		10 * cpus, 1000 * cpus, cpus);
 	expect_row(rows, 1, expected);

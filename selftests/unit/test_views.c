@@ -14,6 +14,7 @@
 
 #include "agent/mesh.h"
 #include "agent/views.h"
+#include "agent/views_labels.h"
 #include "lib/version.h"
 
 /* Two nodes; web has a task on each and one that ended, whose address w2 has now. */
@@ -144,11 +145,68 @@ static void services_show_ports_ring_and_counters(void **state)
 	expect(views_services(test.model, &test.snapshot, false),
 	       "[{\"id\":\"s1\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":8080,"
 	       "\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},"
-	       "\"ring\":1,\"return\":\"tunnel\",\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
+	       "\"ring\":1,\"return\":\"tunnel\",\"options\":{\"policy\":\"round-robin\","
+	       "\"affinity_s\":10800,"
+	       "\"prefer\":null,\"return\":null,\"idle_s\":0,\"udp_idle_s\":30,\"allow\":null,"
+	       "\"bind\":null},\"problems\":[],\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
 	       "{\"id\":\"s2\",\"name\":\"quiet\",\"service_id\":null,\"ports\":[],\"tasks\":{"
-	       "\"serving\":0,\"draining\":0},\"ring\":null,\"return\":\"tunnel\",\"packets\":null,"
-	       "\"bytes\":null,"
-	       "\"new_flows\":null}]");
+	       "\"serving\":0,\"draining\":0},\"ring\":null,\"return\":\"tunnel\",\"options\":{"
+	       "\"policy\":\"round-"
+	       "robin\","
+	       "\"affinity_s\":10800,\"prefer\":null,\"return\":null,\"idle_s\":0,"
+	       "\"udp_idle_s\":30,\"allow\":null,\"bind\":null},\"problems\":[],"
+	       "\"packets\":null,\"bytes\":null,\"new_flows\":null}]");
+}
+
+/* One field of the only service's row. */
+static json_t *field_of(const struct model_service *service, const char *name)
+{
+	struct snapshot empty = {0};
+	struct model_service services[1] = {*service};
+	struct model model = {.services = services, .n_services = 1};
+	json_t *rows = views_services(&model, &empty, false);
+	json_t *field = json_incref(json_object_get(json_array_get(rows, 0), name));
+
+	json_decref(rows);
+	return field;
+}
+
+static void services_show_what_their_labels_ask_for(void **state)
+{
+	struct model_label labels[] = {
+		{"skep.affinity-time", "60"},
+		{"skep.allow", "10.0.0.0/8,192.0.2.7,2001:db8::/32"},
+		{"skep.bind", "eth0,192.0.2.1"},
+		{"skep.idle", "900"},
+		{"skep.policy", "source"},
+		{"skep.prefer", "local"},
+		{"skep.return", "dsr"},
+		{"skep.udp-idle", "5"},
+	};
+	struct model_service service = {.id = "s", .name = "web", .labels = labels, .n_labels = 8};
+
+	(void)state;
+	expect(field_of(&service, "options"),
+	       "{\"policy\":\"source\",\"affinity_s\":60,\"prefer\":\"local\",\"return\":"
+	       "\"dsr\",\"idle_s\":900,\"udp_idle_s\":5,\"allow\":[\"10.0.0.0/8\","
+	       "\"192.0.2.7/32\",\"2001:db8::/32\"],\"bind\":[\"eth0\",\"192.0.2.1\"]}");
+	expect(field_of(&service, "problems"), "[]");
+}
+
+static void services_show_labels_that_cannot_be_honoured(void **state)
+{
+	struct model_label labels[] = {{"skep.allow", ""}, {"skep.policy", "best"}};
+	struct model_service service = {.id = "s", .name = "web", .labels = labels, .n_labels = 2};
+	struct model_service services[] = {service, {.id = "t", .name = "db"}, service};
+	const struct model model = {.services = services, .n_services = 3};
+
+	(void)state;
+	expect(field_of(&service, "problems"),
+	       "[{\"label\":\"skep.allow\",\"why\":\"\\\"\\\" is left out: it is neither an "
+	       "address nor a network like 192.0.2.0/24 (no bits set after the prefix); no client "
+	       "is let in\"},{\"label\":\"skep.policy\",\"why\":\"\\\"best\\\" is none of "
+	       "round-robin, source, maglev, least-flows; round-robin is in force\"}]");
+	assert_int_equal(views_bad_labels(&model), 2);
 }
 
 /* An ended task's address may be another's by now: it must not show that one's traffic. */
@@ -281,7 +339,8 @@ static void status_of_a_manager(void **state)
 	       "\"n1\",\"name\":\"one\",\"address\":\"10.1.0.1\",\"role\":\"manager\"},"
 	       "\"source\":{\"kind\":\"swarm\",\"state\":\"stale\",\"text\":\"no ? answer\"},"
 	       "\"docker\":{\"problem\":null},\"model\":{\"nodes\":2,\"networks\":4,\"services\":2,"
-	       "\"tasks\":4,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":2378,\"problem\":"
+	       "\"tasks\":4,\"bad_labels\":0,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":"
+	       "2378,\"problem\":"
 	       "\"port taken\"},\"datapath\":{\"interfaces\":[{\"name\":\"eth0\","
 	       "\"datapath\":\"tc\",\"why\":\"its driver has no native XDP\"}],\"xdp\":{"
 	       "\"forwarded\":0,\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\","
@@ -336,7 +395,8 @@ static void status_before_anything_is_known(void **state)
 		     "\",\"pid\":0,\"uptime_s\":0,\"node\":{\"id\":\"\",\"name\":\"\",\"address\":"
 		     "null,\"role\":\"none\"},\"source\":{\"kind\":null,\"state\":\"starting\","
 		     "\"text\":\"\"},\"docker\":null,\"model\":{\"nodes\":0,\"networks\":0,"
-		     "\"services\":0,\"tasks\":0,\"version\":null,\"age_s\":null},\"feed\":null,"
+		     "\"services\":0,\"tasks\":0,\"bad_labels\":0,\"version\":null,\"age_s\":null},"
+		     "\"feed\":null,"
 		     "\"datapath\":{\"interfaces\":[],\"xdp\":{\"forwarded\":0,"
 		     "\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\",\"mesh\":"
 		     "null,\"tunnel_port\":4799,"
@@ -378,6 +438,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nodes_count_their_tasks),
 		TEST(services_show_ports_ring_and_counters),
+		TEST(services_show_what_their_labels_ask_for),
+		TEST(services_show_labels_that_cannot_be_honoured),
 		TEST(tasks_show_what_the_maps_make_of_them),
 		TEST(flows_are_told_by_name),
 		TEST(without_a_model_lists_are_empty),

@@ -11,6 +11,7 @@
 
 #include "agent/parts.h"
 #include "agent/run_dir.h"
+#include "agent/snapshot.h"
 #include "lib/log.h"
 #include "lib/version.h"
 
@@ -121,19 +122,27 @@ static int open_node(struct agent *agent, struct skep_error *error)
 static int open_datapath(struct agent *agent, struct skep_error *error)
 {
 	const struct agent_config *config = agent->config;
+	uint64_t bytes;
+	int err;
 
-	return datapath_open(&agent->datapath,
-			     &(struct datapath_config){
-				     .bpffs = config->bpffs,
-				     .tunnel_port = config->tunnel_port,
-				     .max_frontends = config->max_frontends,
-				     .max_services = config->max_services,
-				     .max_tasks = config->max_tasks,
-				     .max_nodes = config->max_nodes,
-				     .max_flows = config->max_flows,
-				     .mode = config->datapath,
-			     },
-			     error);
+	err = datapath_open(&agent->datapath,
+			    &(struct datapath_config){
+				    .bpffs = config->bpffs,
+				    .tunnel_port = config->tunnel_port,
+				    .max_frontends = config->max_frontends,
+				    .max_services = config->max_services,
+				    .max_tasks = config->max_tasks,
+				    .max_nodes = config->max_nodes,
+				    .max_flows = config->max_flows,
+				    .mode = config->datapath,
+			    },
+			    error);
+	if (!err)
+		err = snapshot_memory(config->bpffs, &bytes, error);
+	if (!err)
+		log_info("room for %u flows; maps take %.1f MiB",
+			 datapath_flow_room(agent->datapath), (double)bytes / (1 << 20));
+	return err;
 }
 
 static int open_state(struct agent *agent, struct skep_error *error)

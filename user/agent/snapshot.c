@@ -230,22 +230,27 @@ int snapshot_read_flows(const char *bpffs, size_t limit, struct snapshot_flow **
 	return err;
 }
 
-/* fdinfo tells what a map is charged for; bpf_map_info does not. */
+/*
+ * fdinfo tells what a map is charged for; bpf_map_info does not. Of a trie kernels before 6.4 tell
+ * what it would take if it were full, which is far from the truth.
+ */
 static uint64_t map_memory(int fd)
 {
 	char path[64], line[128];
 	unsigned long long bytes = 0;
+	unsigned int type = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
+	while (fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "map_type: %u", &type);
+		(void)sscanf(line, "memlock: %llu", &bytes);
+	}
 	fclose(file);
-	return bytes;
+	return type == BPF_MAP_TYPE_LPM_TRIE ? 0 : bytes;
 }
 
 int snapshot_memory(const char *bpffs, uint64_t *bytes, struct skep_error *error)

@@ -49,7 +49,8 @@ const struct snapshot_task *snapshot_find_task(const struct snapshot *snapshot,
 int snapshot_read_flows(const char *bpffs, size_t limit, struct snapshot_flow **flows, size_t *n,
 			struct skep_error *error);
 
-/* Kernel memory that the maps pinned under bpffs account for, bytes; rings not included. */
+/* Kernel memory that the maps pinned under bpffs account for, bytes; rings and allow not included.
+ */
 int snapshot_memory(const char *bpffs, uint64_t *bytes, struct skep_error *error);
 
 #endif

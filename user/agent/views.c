@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/json.h"
+#include "agent/views_labels.h"
 #include "model/options.h"
 
 static const char *const level_names[] = {
@@ -144,12 +145,13 @@ static json_t *service_json(const struct model_service *service,
 	json_t *row;
 
 	options_read(service, &options, NULL, NULL);
-	row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s}", "id", service->id, "name",
+	row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", service->id, "name",
 			service->name, "service_id",
 			entry ? json_integer(entry->service_id) : json_null(), "ports",
 			ports_json(service), "tasks", counts_json(counts), "ring",
 			entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null(),
-			"return", options_dsr(&options, dsr) ? "dsr" : "tunnel");
+			"return", options_dsr(&options, dsr) ? "dsr" : "tunnel", "options",
+			views_options(service), "problems", views_label_problems(service));
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }

@@ -61,6 +61,9 @@ int list_run(const struct list *list, int argc, char **argv)
 		status = cli_failure("cannot list %s: %s", argv[0], strerror(-err));
 		goto cleanup;
 	}
+	if (!options.json && options.name && list->details)
+		for (size_t i = 0; i < json_array_size(rows); i++)
+			list->details(json_array_get(rows, i), stdout);
 	if (!options.json && (list->allowed & OPTIONS_LIMIT) &&
 	    json_array_size(rows) >= options.limit)
 		printf("These are the %u used last; --limit N shows more.\n", options.limit);

@@ -18,6 +18,8 @@ struct list {
 	const char *name_missing; /* "no service named": said, with the name, if no row is left */
 	const char *const *sort;  /* fields, NULL ends them */
 	int (*print)(const json_t *rows, FILE *out); /* -ENOMEM */
+	/* What is said besides of the row whose name was given; NULL: nothing. */
+	void (*details)(const json_t *row, FILE *out);
 };
 
 /* A whole subcommand; returns enum cli_status. */
@@ -25,6 +27,7 @@ int list_run(const struct list *list, int argc, char **argv);
 
 /* The printers, each in the file of its subcommand. Rows are as in the API. -ENOMEM: printed
  * nothing. */
+void services_details(const json_t *row, FILE *out);
 int nodes_print(const json_t *rows, FILE *out);
 int services_print(const json_t *rows, FILE *out);
 int tasks_print(const json_t *rows, FILE *out);

@@ -87,13 +87,14 @@ static json_t *service_row(const char *bpffs, const struct collect_name *service
 	}
 	err = maps_ring(bpffs, service->service_id, &ring, &length, &ignored);
 	free(ring);
-	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:I, s:I, s:I}", "id",
-			 service->name.id, "name", service->name.name, "service_id",
+	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:n, s:n, s:I, s:I, s:I}",
+			 "id", service->name.id, "name", service->name.name, "service_id",
 			 (json_int_t)service->service_id, "ports", ports, "tasks", "serving",
 			 tasks->serving, "draining", tasks->draining, "ring",
 			 err ? json_null() : json_integer((json_int_t)length), "return",
-			 return_mode, "packets", (json_int_t)counter->packets, "bytes",
-			 (json_int_t)counter->bytes, "new_flows", (json_int_t)counter->new_flows);
+			 return_mode, "options", "problems", "packets",
+			 (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes,
+			 "new_flows", (json_int_t)counter->new_flows);
 }
 
 /* For the service ids 0..n-1. NULL: no memory. */

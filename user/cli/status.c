@@ -77,6 +77,16 @@ static void find_problems(struct problems *problems, const json_t *status)
 			"there is no skep0, so other nodes' tasks cannot be reached");
 }
 
+static void find_label_problems(struct problems *problems, const json_t *status)
+{
+	uint64_t n = row_number(json_object_get(status, "model"), "bad_labels");
+
+	if (n)
+		problem(problems, "labels",
+			"%" PRIu64 " %s labels that cannot be honoured: skep services", n,
+			n == 1 ? "service has" : "services have");
+}
+
 static void label(const char *name, FILE *out)
 {
 	fprintf(out, "%-11s", name);
@@ -252,6 +262,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	};
 
 	find_problems(&problems, status);
+	find_label_problems(&problems, status);
 	fputs(problems.n ? "\n" : "in order\n\n", out);
 	print_node(status, out);
 	print_sources(status, out);

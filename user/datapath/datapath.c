@@ -24,7 +24,7 @@ struct datapath {
 	struct programs programs;
 	struct xdp *xdp;
 	/* What the maps hold, as of the last read or write. */
-	struct reconcile_map services, service_names, tasks, nodes;
+	struct reconcile_map services, service_names, allow, tasks, nodes;
 	struct ring_set rings;
 	struct skep_config config;
 	uint64_t seed; /* of the tables of flows: as long as they live */
@@ -90,6 +90,8 @@ static int read_all(struct datapath *datapath, struct skep_error *error)
 	if (!err)
 		err = reconcile_read(&datapath->service_names, error);
 	if (!err)
+		err = reconcile_read(&datapath->allow, error);
+	if (!err)
 		err = reconcile_read(&datapath->tasks, error);
 	if (!err)
 		err = reconcile_read(&datapath->nodes, error);
@@ -119,6 +121,8 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 		 sizeof(struct skep_frontend), sizeof(struct skep_service));
 	map_init(&datapath->service_names, "service_names", "max-services", programs->service_names,
 		 sizeof(uint32_t), sizeof(struct skep_service_name));
+	map_init(&datapath->allow, "allow", "max-services", programs->allow,
+		 sizeof(struct skep_allow_key), sizeof(struct skep_allow));
 	map_init(&datapath->tasks, "tasks", "max-tasks", programs->tasks, sizeof(struct skep_addr),
 		 sizeof(struct skep_task));
 	map_init(&datapath->nodes, "nodes", "max-nodes", programs->nodes, sizeof(struct skep_addr),
@@ -145,6 +149,7 @@ void datapath_close(struct datapath *datapath)
 		return;
 	table_free(&datapath->services.actual);
 	table_free(&datapath->service_names.actual);
+	table_free(&datapath->allow.actual);
 	table_free(&datapath->tasks.actual);
 	table_free(&datapath->nodes.actual);
 	ring_set_free(&datapath->rings);
@@ -287,7 +292,8 @@ static void give_back_numbers(struct datapath *datapath, const struct desired *d
 /*
  * The order keeps every reference whole at every moment: hooks before the tasks behind them serve;
  * names, tasks and nodes before the rings and services that lead to them; and the other way round
- * for what goes.
+ * for what goes. A service whose clients could not be written to `allow` has none: it is closed to
+ * them, not open to all.
  */
 int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
@@ -330,9 +336,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	STEP(reconcile_write(&datapath->tasks, &desired.tasks, changes, &own));
 	STEP(rings_write(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			 &own));
+	STEP(reconcile_write(&datapath->allow, &desired.allow, changes, &own));
 	STEP(reconcile_write(&datapath->services, &desired.services, changes, &own));
 
 	STEP(reconcile_delete(&datapath->services, &desired.services, changes, &own));
+	STEP(reconcile_delete(&datapath->allow, &desired.allow, changes, &own));
 	STEP(rings_delete(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			  &own));
 	STEP(reconcile_delete(&datapath->tasks, &desired.tasks, changes, &own));
@@ -346,6 +354,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	} else {
 		give_back_numbers(datapath, &desired);
 		reconcile_settle(&datapath->service_names, &desired.service_names);
+		reconcile_settle(&datapath->allow, &desired.allow);
 		reconcile_settle(&datapath->nodes, &desired.nodes);
 		reconcile_settle(&datapath->tasks, &desired.tasks);
 		reconcile_settle(&datapath->services, &desired.services);
@@ -355,6 +364,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	}
 	desired_free(&desired);
 	return first;
+}
+
+uint32_t datapath_flow_room(const struct datapath *datapath)
+{
+	return datapath->programs.max_flows;
 }
 
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
@@ -473,6 +487,9 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier,
 	if (!err)
 		err = verify_table(verifier, &datapath->services, &desired->services,
 				   describe_frontend, error);
+	if (!err)
+		err = verify_table(verifier, &datapath->allow, &desired->allow, describe_allow,
+				   error);
 	if (!err)
 		err = verify_table(verifier, &datapath->tasks, &desired->tasks, describe_task,
 				   error);

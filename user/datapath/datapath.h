@@ -50,9 +50,9 @@ struct datapath_node {
 	size_t n_tasks;
 	const int *wires; /* interfaces that clients come in by, sorted */
 	size_t n_wires;
-	const struct net_state
-		*net;	  /* what the interfaces are, for XDP; NULL: not known, so tc alone */
-	int mesh_ifindex; /* skep0; 0: none yet */
+	const struct net_state *net; /* what the interfaces are; NULL: not known, so tc alone, and
+					no address is an interface's that skep.bind names */
+	int mesh_ifindex;	     /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
 	uint32_t tunnel_mtu; /* of inner IP packets */
 	bool dsr;	     /* --return: of services whose labels do not say */
@@ -92,6 +92,9 @@ void datapath_close(struct datapath *datapath);
 int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
 		   struct skep_error *error);
+
+/* Flows that the table has room for, as it was made. */
+uint32_t datapath_flow_room(const struct datapath *datapath);
 
 /* The wires of the last datapath_apply(). Valid until the next. */
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "datapath/desired.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/options.h"
+#include "datapath/frontends.h"
 
 struct builder {
 	struct desired *desired;
@@ -95,42 +94,15 @@ static int build_services(struct builder *builder)
 	return err;
 }
 
-static uint8_t service_flags(const struct model_service *service, const struct datapath_node *node)
-{
-	struct options options;
-
-	options_read(service, &options, NULL, NULL);
-	return options_dsr(&options, node->dsr) ? SKEP_SERVICE_DSR : 0;
-}
-
 static int build_frontends(struct builder *builder)
 {
-	const struct datapath_node *node = builder->node;
+	struct desired *desired = builder->desired;
 	int err = 0;
 
-	for (size_t i = 0; i < builder->model->n_services; i++) {
-		const struct model_service *service = &builder->model->services[i];
-		uint8_t flags = service->n_ports ? service_flags(service, node) : 0;
-
-		for (size_t p = 0; p < service->n_ports && !err; p++) {
-			const struct model_port *port = &service->ports[p];
-			struct skep_frontend frontend = {
-				.port = htons(port->published),
-				.protocol = port->protocol,
-			};
-			struct skep_service value = {
-				.service_id = builder->service_ids[i],
-				.target_port = htons(port->target),
-				.flags = flags,
-			};
-
-			err = table_add(&builder->desired->services, &frontend, &value);
-			for (size_t a = 0; a < node->n_addresses && !err; a++) {
-				frontend.addr = node->addresses[a];
-				err = table_add(&builder->desired->services, &frontend, &value);
-			}
-		}
-	}
+	for (size_t i = 0; i < builder->model->n_services && !err; i++)
+		err = frontends_add(&desired->services, &desired->allow,
+				    &builder->model->services[i], builder->service_ids[i],
+				    builder->node);
 	return err;
 }
 
@@ -404,6 +376,7 @@ int desired_build(struct desired *desired, const struct model *model,
 	error->text[0] = '\0';
 	table_init(&desired->services, sizeof(struct skep_frontend), sizeof(struct skep_service));
 	table_init(&desired->service_names, sizeof(uint32_t), sizeof(struct skep_service_name));
+	table_init(&desired->allow, sizeof(struct skep_allow_key), sizeof(struct skep_allow));
 	table_init(&desired->tasks, sizeof(struct skep_addr), sizeof(struct skep_task));
 	table_init(&desired->nodes, sizeof(struct skep_addr), sizeof(struct skep_node));
 	desired->config.underlay = node->underlay;
@@ -432,6 +405,9 @@ int desired_build(struct desired *desired, const struct model *model,
 	}
 	table_sort(&desired->services);
 	table_sort(&desired->service_names);
+	table_sort(&desired->allow);
+	/* A label may name a network twice. */
+	table_deduplicate(&desired->allow, TABLE_KEEP_ONE);
 	table_sort(&desired->nodes);
 	/* A node that left and came back is in Swarm's list twice, with one address. */
 	table_deduplicate(&desired->nodes, TABLE_KEEP_ONE);
@@ -442,6 +418,7 @@ void desired_free(struct desired *desired)
 {
 	table_free(&desired->services);
 	table_free(&desired->service_names);
+	table_free(&desired->allow);
 	table_free(&desired->tasks);
 	table_free(&desired->nodes);
 	ring_set_free(&desired->rings);

@@ -17,6 +17,7 @@ struct desired {
 	struct skep_config config;
 	struct table services;	    /* struct skep_frontend -> struct skep_service */
 	struct table service_names; /* u32 -> struct skep_service_name */
+	struct table allow;	    /* struct skep_allow_key -> struct skep_allow */
 	struct table tasks;	    /* struct skep_addr -> struct skep_task */
 	struct table nodes;	    /* struct skep_addr -> struct skep_node */
 	struct ring_set rings;

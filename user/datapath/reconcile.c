@@ -13,10 +13,14 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 {
 	struct table *table = &map->actual;
 	unsigned char *keys = NULL, *values = NULL;
-	unsigned long long token, *from = NULL; /* opaque to user space; a hash map's is 4 bytes */
+	/* Opaque to user space: a hash map's is 4 bytes, another map's a key. */
+	unsigned char token[64], *from = NULL;
 	int err = 0, done = 0;
 
 	table->count = 0;
+	if (table->key_size > sizeof(token))
+		return error_set(error, -E2BIG, "keys of map %s are too long to be read",
+				 map->name);
 	/* Zeroed, for memcheck does not know what the kernel fills in. */
 	keys = calloc(BATCH, table->key_size);
 	values = calloc(BATCH, table->value_size);
@@ -25,12 +29,12 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 	while (!err && !done) {
 		__u32 count = BATCH;
 
-		err = bpf_map_lookup_batch(map->fd, from, &token, keys, values, &count, NULL);
+		err = bpf_map_lookup_batch(map->fd, from, token, keys, values, &count, NULL);
 		if (err == -ENOENT) { /* that was the last batch */
 			err = 0;
 			done = 1;
 		}
-		from = &token;
+		from = token;
 		for (__u32 i = 0; i < count && !err; i++)
 			err = table_add(table, keys + i * table->key_size,
 					values + i * table->value_size);
@@ -55,7 +59,8 @@ static int batch_fail(const struct batch *batch, int err)
 {
 	const struct reconcile_map *map = batch->map;
 
-	if (err == -E2BIG && map->flag)
+	/* A trie has its own word for it. */
+	if ((err == -E2BIG || err == -ENOSPC) && map->flag)
 		return error_set(
 			batch->error, err,
 			"map %s is full; run `skep unload` and start the agent with a larger --%s",
