@@ -82,11 +82,21 @@ static __noinline void way_out_find(struct __sk_buff *skb, const struct skep_con
 		__builtin_memcpy(way->next.ipv6_nh, fib.ipv6_dst, sizeof(way->next.ipv6_nh));
 }
 
-static __always_inline int send_to_client(struct way_out *way)
+static __always_inline int way_out_take(struct way_out *way)
 {
 	if (!way->ifindex)
 		return drop(SKEP_DROP_NO_ROUTE);
 	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
+}
+
+/* Out to the client: the packet as it is by now, from frontend to client. */
+static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
+				     const struct packet *packet)
+{
+	struct way_out way;
+
+	way_out_find(skb, config, &packet->reply, &way);
+	return way_out_take(&way);
 }
 
 #endif

@@ -51,7 +51,8 @@ static __always_inline __u64 return_hash(const void *key, __u64 seed)
 
 static __noinline int return_put(struct table_bucket *known, const struct table_entry *entry)
 {
-	int evicted = table_put(&returns, known, entry);
+	struct table_replaced replaced; /* returns are not counted */
+	int evicted = table_put(&returns, known, entry, &replaced);
 
 	if (evicted > 0)
 		count_verdict(SKEP_FLOW_EVICTED);
@@ -83,6 +84,7 @@ static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash
 	task = bpf_map_lookup_elem(&tasks, &key->task);
 	work->choice.task = key->task;
 	work->choice.service_id = task ? task->service_id : 0;
+	work->choice.counter = task ? task->counter : COUNTER_NONE;
 	work->choice.target_port = key->task_port;
 	return flow_make(work, NULL, flow_hash, (__be16)source_port, work->path.now);
 }

@@ -135,13 +135,50 @@ struct table_entry {
 	__u8 pad;
 };
 
+/* What an entry took the place of. */
+struct table_replaced {
+	__u32 state;   /* 0: nothing was there */
+	__u32 counter; /* of a flow */
+};
+
+/* To be called with the bucket's lock held. */
+static __always_inline struct table_replaced table_entry_of(const struct table_bucket *bucket,
+							    __u32 way)
+{
+	const struct skep_flow_choice *flow = (const void *)bucket->way[way].value;
+
+	return (struct table_replaced){
+		.state = bucket->tag[way] ? bucket->state[way] : 0,
+		.counter = flow->counter,
+	};
+}
+
+/*
+ * Gives an entry that lives another state; 0 frees it. One that is closing stays so, since whoever
+ * asks may have seen it before another CPU closed it. Returns what it was. With the lock held, too.
+ */
+static __always_inline struct table_replaced table_entry_set(struct table_bucket *bucket, __u32 way,
+							     __u32 state)
+{
+	struct table_replaced old = table_entry_of(bucket, way);
+
+	if (old.state && old.state != SKEP_FLOW_CLOSING) {
+		bucket->state[way] = state;
+		if (!state)
+			bucket->tag[way] = 0;
+	}
+	return old;
+}
+
 /*
  * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get()
  * found one, else over the cheapest of its two buckets' ways. Returns -1 on a failure (no such
- * bucket), 1 if an established entry had to go for it, else 0.
+ * bucket), 1 if an established entry had to go for it, else 0. *replaced: what it was put over,
+ * whosever that was.
  */
 static __always_inline int table_put(void *map, struct table_bucket *known,
-				     const struct table_entry *entry)
+				     const struct table_entry *entry,
+				     struct table_replaced *replaced)
 {
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;
@@ -172,6 +209,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	if (mine < SKEP_WAYS)
 		chosen = mine;
 	chosen &= SKEP_WAYS - 1;
+	*replaced = table_entry_of(bucket, chosen);
 	bucket->tag[chosen] = 0;
 	barrier();
 	__builtin_memcpy(bucket->way[chosen].key, entry->key, sizeof(entry->key));

@@ -130,6 +130,12 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 	}
 	if (verdict || balance(work, service, config) != BALANCE_TASK)
 		return XDP_PASS;
+	if (skep_addr_is_outside(&choice->task)) {
+		/* tc finds the flow, and takes it for an old one. */
+		if (choice->new_flow)
+			count_new_flow(choice->service_id, choice->counter);
+		return XDP_PASS;
+	}
 	if (!choice->ifindex) {
 		result = forward(xdp, &work->packet, config, choice);
 		if (result != XDP_PASS)

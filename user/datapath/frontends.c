@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "model/options.h"
 #include "net/net.h"
 #include "skep/table.h"
 
@@ -38,33 +37,40 @@ static uint32_t ticks_of(uint32_t seconds)
 
 /* What every packet to the port is to meet, where the service answers. */
 static struct skep_service service_value(uint32_t service_id, const struct model_port *port,
-					 const struct options *options)
+					 const struct options *options, bool dsr)
 {
 	return (struct skep_service){
 		.service_id = service_id,
 		.target_port = htons(port->target),
+		.policy = (uint8_t)options->policy,
 		.flags = (options->has_allow ? SKEP_SERVICE_ALLOW : 0) |
-			 (options->return_mode == OPTIONS_RETURN_DSR ? SKEP_SERVICE_DSR : 0),
+			 (options_dsr(options, dsr) ? SKEP_SERVICE_DSR : 0),
 		.idle_ticks = ticks_of(port->protocol == IPPROTO_TCP ? options->idle_s
 								     : options->udp_idle_s),
+		.affinity_ticks =
+			options->policy == SKEP_POLICY_SOURCE ? ticks_of(options->affinity_s) : 0,
 	};
 }
 
+/* port_rings NULL: overrides do not count there. */
 static int add_at(struct table *services, const struct model_service *service, uint32_t service_id,
-		  const struct options *options, const struct skep_addr *addr, bool closed)
+		  const struct options *options, const struct port_rings *port_rings,
+		  const struct skep_addr *addr, bool closed, bool dsr)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < service->n_ports && !err; i++) {
 		const struct model_port *port = &service->ports[i];
-		struct skep_service value = service_value(service_id, port, options);
+		struct skep_service value = service_value(service_id, port, options, dsr);
 		struct skep_frontend frontend = {
 			.addr = *addr,
 			.port = htons(port->published),
 			.protocol = port->protocol,
 		};
 
-		if (closed)
+		if (port_rings)
+			port_rings_value(port_rings, port, &value);
+		if (closed || (port_rings && port->disabled))
 			value.flags |= SKEP_SERVICE_CLOSED;
 		err = table_add(services, &frontend, &value);
 	}
@@ -95,25 +101,23 @@ static int add_allowed(struct table *allow, uint32_t service_id, const struct op
 }
 
 int frontends_add(struct table *services, struct table *allow, const struct model_service *service,
-		  uint32_t service_id, const struct datapath_node *node)
+		  const struct options *options, uint32_t service_id,
+		  const struct port_rings *port_rings, const struct datapath_node *node)
 {
 	static const struct skep_addr any;
-	struct options options;
 	int err;
 
 	if (!service->n_ports)
 		return 0;
-	options_read(service, &options, NULL, NULL);
-	options.return_mode =
-		options_dsr(&options, node->dsr) ? OPTIONS_RETURN_DSR : OPTIONS_RETURN_TUNNEL;
-	err = add_allowed(allow, service_id, &options);
+	err = add_allowed(allow, service_id, options);
 	if (!err)
-		err = add_at(services, service, service_id, &options, &any, false);
+		err = add_at(services, service, service_id, options, NULL, &any, false, node->dsr);
 	for (size_t i = 0; i < node->n_addresses && !err; i++) {
 		const struct skep_addr *addr = &node->addresses[i];
-		bool closed = options.has_bind && !is_bound(&options, addr, node->net);
+		bool closed = options->has_bind && !is_bound(options, addr, node->net);
 
-		err = add_at(services, service, service_id, &options, addr, closed);
+		err = add_at(services, service, service_id, options, port_rings, addr, closed,
+			     node->dsr);
 	}
 	return err;
 }
