@@ -135,6 +135,16 @@ static int set_datapath(struct agent_config *config, const struct setting *setti
 	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
 }
 
+static int set_return(struct agent_config *config, const struct setting *setting, const char *value,
+		      struct skep_error *error)
+{
+	(void)setting;
+	config->dsr = strcmp(value, "dsr") == 0;
+	if (!config->dsr && strcmp(value, "tunnel") != 0)
+		return error_set(error, -EINVAL, "\"%s\" is neither tunnel nor dsr", value);
+	return 0;
+}
+
 static int set_log_level(struct agent_config *config, const struct setting *setting,
 			 const char *value, struct skep_error *error)
 {
@@ -246,6 +256,7 @@ static const struct setting settings[] = {
 	{"run-dir", set_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET), false},
 	PATH("cgroup", cgroup),
 	{"datapath", set_datapath, 0, 0, 0, false},
+	{"return", set_return, 0, 0, 0, false},
 	{"log-level", set_log_level, 0, 0, 0, false},
 	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
 	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},

@@ -36,6 +36,7 @@ const struct cli_command cli_agent = {
 	"  --run-dir DIR         /run/skep\n"
 	"  --cgroup DIR          default: the root of cgroup2\n"
 	"  --datapath WHICH      auto (default; XDP where it can be), xdp, tc\n"
+	"  --return WAY          tunnel (default), dsr: how replies reach the client\n"
 	"  --log-level LEVEL     error, warning, info (default), debug\n"
 	"  --max-flows N, --max-tasks N, --max-services N, --max-frontends N, --max-nodes N\n"
 	"                        room in the maps\n",
