@@ -200,6 +200,7 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
+	choice->dsr = !!(service->flags & SKEP_SERVICE_DSR);
 
 	if (flow_get(packet, hash, flow, &place)) {
 		__u32 way = place.way & (SKEP_WAYS - 1);

@@ -43,7 +43,7 @@ struct {
 
 static __always_inline int next_hop_ask(struct xdp_md *xdp, const struct skep_config *config,
 					const struct next_hop_key *key, __be16 source_port,
-					__be16 destination_port, __u32 bytes, __u32 now,
+					__be16 destination_port, long bytes, __u32 now,
 					struct next_hop *next)
 {
 	struct bpf_fib_lookup fib =
@@ -65,13 +65,14 @@ static __always_inline int next_hop_ask(struct xdp_md *xdp, const struct skep_co
 }
 
 /*
- * The next hop of an IP packet of so many bytes. NULL if XDP cannot send there: no route, a
+ * The next hop of an IP packet of so many bytes (a difference of pointers, which the verifier wants
+ * whole: 64 bits). NULL if XDP cannot send there: no route, a
  * neighbour yet to be asked for, larger than the path takes, or an interface where no XDP program
  * of ours is in force, whose driver might throw the packet away.
  */
 static __always_inline struct next_hop *
 next_hop_find(struct xdp_md *xdp, const struct skep_config *config, const struct next_hop_key *key,
-	      __be16 source_port, __be16 destination_port, __u32 bytes, __u32 now)
+	      __be16 source_port, __be16 destination_port, long bytes, __u32 now)
 {
 	__u32 index = (key->to ^ key->from ^ key->port) * 0x9e3779b1U >> (32 - NEXT_HOP_BITS);
 	struct next_hop *next = bpf_map_lookup_elem(&next_hops, &index);
@@ -82,7 +83,7 @@ next_hop_find(struct xdp_md *xdp, const struct skep_config *config, const struct
 	    next->key.port != key->port || next->key.protocol != key->protocol) {
 		if (next_hop_ask(xdp, config, key, source_port, destination_port, bytes, now, next))
 			return 0;
-	} else if (bytes > next->mtu) {
+	} else if (bytes > (long)next->mtu) {
 		return 0;
 	}
 	if (next->ifindex != xdp->ingress_ifindex && !bpf_map_lookup_elem(&wires, &next->ifindex))

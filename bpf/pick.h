@@ -37,6 +37,13 @@ static __always_inline int task_reachable(const struct skep_task *task,
 	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
 }
 
+/* A frame for it can be delivered. task may be NULL. */
+static __always_inline int task_is_here(const struct skep_task *task,
+					const struct skep_config *config)
+{
+	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
+}
+
 /* The task, if new flows may go to it. */
 static __always_inline struct skep_task *task_serving(const struct skep_addr *addr,
 						      const struct skep_config *config)

@@ -21,6 +21,12 @@
 #define SOURCE_PORT_FIRST  1024
 #define SOURCE_PORT_TRIES  8
 
+/* Of a packet that another node sent here. */
+static __always_inline enum skep_return_mode forward_mode(int dsr)
+{
+	return dsr ? SKEP_RETURN_DIRECT : SKEP_RETURN_TUNNEL;
+}
+
 static __always_inline int return_is_for(const struct skep_return_path *path,
 					 const struct packet *packet)
 {

@@ -18,7 +18,7 @@ struct choice {
 	__u32 counter;
 	__be16 target_port;
 	__u8 new_flow;
-	__u8 pad;
+	__u8 dsr; /* the task's node answers the client itself */
 };
 
 struct scratch {

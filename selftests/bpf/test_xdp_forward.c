@@ -192,7 +192,7 @@ static void expect_hint(const struct mesh *mesh, const struct xdp_outcome *outco
 		.service_id = WEB,
 		.counter = ntohl(ipv4(task)) & 0xff,
 		.target_port = htons(80),
-		.new_flow = new_flow,
+		.flags = new_flow ? SKEP_HINT_NEW_FLOW : 0,
 		.version = SKEP_HINT_VERSION,
 	};
 

@@ -125,7 +125,7 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	(void)query;
 	if (err)
 		return err;
-	*body = views_services(agent->in_force, &snapshot);
+	*body = views_services(agent->in_force, &snapshot, agent->config->dsr);
 	mark(agent, OVERRIDES_OF_SERVICES, body);
 	snapshot_free(&snapshot);
 	return 0;

@@ -171,6 +171,16 @@ static int set_socket_group(struct agent_config *config, const struct setting *s
 	return 0;
 }
 
+static int set_return(struct agent_config *config, const struct setting *setting, const char *value,
+		      struct skep_error *error)
+{
+	(void)setting;
+	config->dsr = strcmp(value, "dsr") == 0;
+	if (!config->dsr && strcmp(value, "tunnel") != 0)
+		return error_set(error, -EINVAL, "\"%s\" is neither tunnel nor dsr", value);
+	return 0;
+}
+
 static int set_log_level(struct agent_config *config, const struct setting *setting,
 			 const char *value, struct skep_error *error)
 {
@@ -285,6 +295,7 @@ static const struct setting settings[] = {
 	{"metrics", set_metrics, FIELD(metrics_port), 1, 65535, false},
 	PATH("proxy-metrics", proxy_metrics),
 	{"socket-group", set_socket_group, 0, 0, 0, false},
+	{"return", set_return, 0, 0, 0, false},
 	{"log-level", set_log_level, 0, 0, 0, false},
 	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
 	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},

@@ -60,6 +60,7 @@ struct agent_config {
 	uint32_t max_frontends;
 	uint32_t max_nodes;
 	enum datapath_mode datapath;
+	bool dsr; /* --return */
 };
 
 /*

@@ -110,6 +110,7 @@ static void print_verdicts(const struct metrics_facts *facts, FILE *out)
 		[SKEP_XDP_FORWARDED] = "forwarded",
 		[SKEP_XDP_RETURNED] = "returned",
 		[SKEP_XDP_HINTED] = "hinted",
+		[SKEP_XDP_STRIPPED] = "stripped",
 	};
 
 	fprintf(out, "# TYPE skep_verdicts_total counter\n");
@@ -118,9 +119,8 @@ static void print_verdicts(const struct metrics_facts *facts, FILE *out)
 			maps_verdict_name((enum skep_verdict)i), facts->verdicts[i]);
 	fprintf(out, "# TYPE skep_xdp_packets_total counter\n");
 	for (int i = 0; i < SKEP_XDP_WAY_COUNT; i++)
-		if (ways[i])
-			fprintf(out, "skep_xdp_packets_total{way=\"%s\"} %" PRIu64 "\n", ways[i],
-				facts->xdp[i]);
+		fprintf(out, "skep_xdp_packets_total{way=\"%s\"} %" PRIu64 "\n", ways[i],
+			facts->xdp[i]);
 }
 
 void metrics_print(const struct metrics_facts *facts, FILE *out)

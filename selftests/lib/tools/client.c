@@ -27,6 +27,11 @@ static const struct {
 	 "SERVER\n"
 	 "\tOne connection for as long as stdin is open; for each line (a path; empty: /)\n"
 	 "\ta request, and its answer as a line."},
+	{"pair", pair_main,
+	 "[--udp] SERVER SERVER N\n"
+	 "\tTwo conversations at the same time from one port of the client's, N requests on\n"
+	 "\teach, in turn. Each server must see one client port all along, and not the\n"
+	 "\tother's: for two ways to one task. Prints what each answered."},
 	{"download", download_main, "SERVER BYTES\n\tGET /bytes/BYTES; every byte is checked."},
 	{"upload", upload_main,
 	 "SERVER BYTES\n\tPOST /upload; count and hash told by the backend are checked."},
