@@ -7,6 +7,8 @@
 # make install    DESTDIR= PREFIX=/usr/local
 # make fuzz       searches the parsers for inputs that break them, FUZZ_S=60 seconds each of FUZZ_TARGETS; fuzz-keep: keeps
 #                 what reached new code in the corpus
+# make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
+# make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
 # make bench-http  skep proxy beside nginx and HAProxy; QUICK=1: in two minutes (root)
@@ -184,6 +186,38 @@ demo: deps
 deps:
 	$(call say,APT,"what is missing")
 	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
+
+# Not by make test: what it takes to compare with.
+BENCH_DEPENDENCIES := $(DEPENDENCIES) haproxy nftables
+
+$(BUILD)/bench/packet.bpf.o: selftests/bench/packet.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bench/bench.skel.h: $(BUILD)/bench/packet.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_bpf > $@
+
+$(BUILD)/bench/packet: selftests/bench/packet.c selftests/bpf/packets.c $(BUILD)/bench/bench.skel.h $(BUILD)/xdp.skel.h \
+		$(wildcard selftests/bench/*.h selftests/bpf/packets.h include/skep/*.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $(filter %.c,$^) -lbpf -o $@
+
+.PHONY: bench bench-packet
+bench-packet: $(BUILD)/bench/packet
+	@selftests/bench/bench.sh packet
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(BUILD)/bench/packet $(TEST_TOOLS)
+	@selftests/bench/bench.sh packet network
+
+.PHONY: bench-deps
+bench-deps:
+	$(call say,APT,"what is missing")
+	$(Q)selftests/lib/deps.sh $(BENCH_DEPENDENCIES)
 
 .PHONY: bench-control
 bench-control: $(BUILD)/skep $(TEST_TOOLS)

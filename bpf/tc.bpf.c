@@ -141,46 +141,57 @@ int from_wire(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
 	struct scratch *work = scratch_get();
+	enum skep_return_mode mode = SKEP_RETURN_LOCAL;
+	const struct skep_addr *ingress;
 	struct packet *packet;
 	struct choice *choice;
-	int hinted, verdict;
+	enum hint hint;
+	int verdict;
 
 	if (!config || !work || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK;
 	packet = &work->packet;
 	choice = &work->choice;
-	hinted = hint_take(skb, choice);
+	ingress = &config->underlay;
+	hint = hint_take(skb, choice);
 	verdict = parse_with_memory(skb, packet);
-	if (verdict != PARSED)
-		return give_up(verdict);
-	if (!hinted) {
+	if (verdict != PARSED) /* without its frame the packet makes no sense to the stack */
+		return hint == HINT_STRIPPED ? drop(SKEP_DROP_BAD_FRAME) : give_up(verdict);
+	if (hint == HINT_NONE) {
 		verdict = choose(skb, work, config);
 		if (verdict != CHOSEN)
 			return verdict;
 	}
 
-	if (packet->is_error)
+	if (hint == HINT_STRIPPED) {
+		ingress = &choice->node;
+		mode = forward_mode(choice->dsr);
+		/* Of what a NIC vouches for, the outermost was the frame's. */
+		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+	} else if (packet->is_error) {
 		count_verdict(SKEP_ICMP_ERROR);
-	else
+	} else {
 		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
 			     choice->new_flow);
+	}
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex,
-			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
+			       choice->target_port, ingress, mode);
 	if (skep_addr_is_outside(&choice->task))
 		return outside_send(skb, work, config);
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
-	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
-				   : mss_clamp(skb, packet, config->tunnel_mtu);
+	verdict = 0;
+	if (!choice->dsr) /* else the task's packets do not come by the tunnel */
+		verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+					   : mss_clamp(skb, packet, config->tunnel_mtu);
 	if (!verdict)
 		verdict = ttl_decrement(skb);
 	if (verdict)
 		return drop(verdict);
-	return tunnel_send(skb, config, &choice->node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
-			   choice->task.word[3], config->underlay.word[3]);
+	return tunnel_send(skb, config, &choice->node, vni_forward(choice), choice->task.word[3],
+			   config->underlay.word[3]);
 }
 
 /* At the backend node: tells the client, through its ingress node, that its connection is no more.
@@ -213,6 +224,7 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 	struct skep_frontend frontend = {};
 	struct skep_service *service;
 	enum balance_result result;
+	int verdict;
 
 	if (packet->is_error || (again && packet_is_first(packet)))
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
@@ -233,6 +245,11 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 					&work->frame_ingress);
 
 	count_verdict(SKEP_SECOND_CHANCE);
+	/* The answer goes by the tunnel even if the frame says dsr, for the ingress node to learn
+	 * from; so the SYN may not be clamped yet. */
+	verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+	if (verdict)
+		return drop(verdict);
 	if (choice->ifindex)
 		return DELIVER_HERE;
 	return tunnel_send(skb, config, &choice->node,
@@ -261,12 +278,6 @@ static __always_inline int frame_to_host(struct __sk_buff *skb, const struct pac
 	return TC_ACT_OK;
 }
 
-static __always_inline int task_is_here(const struct skep_task *task,
-					const struct skep_config *config)
-{
-	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
-}
-
 SEC("tc")
 int from_mesh(struct __sk_buff *skb)
 {
@@ -274,7 +285,7 @@ int from_mesh(struct __sk_buff *skb)
 	struct scratch *work = scratch_get();
 	struct skep_addr *addr, *ingress;
 	struct bpf_tunnel_key key = {};
-	int framed, to_addr, from_addr;
+	int framed, to_addr, from_addr, forwarded = 0;
 	__be32 destination, source;
 	enum skep_return_mode mode;
 	struct packet *packet;
@@ -322,10 +333,12 @@ int from_mesh(struct __sk_buff *skb)
 			return frame_return(skb, work, config, source);
 		case SKEP_FRAME_DIRECT_RETURN:
 			return frame_to_host(skb, packet, config);
+		case SKEP_FRAME_FORWARD | SKEP_FRAME_DSR:
 		case SKEP_FRAME_FORWARD:
 		case SKEP_FRAME_FORWARD_AGAIN:
 			target_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
-			mode = SKEP_RETURN_TUNNEL;
+			mode = forward_mode(kind & SKEP_FRAME_DSR);
+			forwarded = 1;
 			break;
 		case SKEP_FRAME_DIRECT:
 			mode = SKEP_RETURN_HOST_TUNNEL;
@@ -347,9 +360,10 @@ int from_mesh(struct __sk_buff *skb)
 	task = bpf_map_lookup_elem(&tasks, addr);
 	if (task_is_here(task, config)) {
 		ifindex = task->ifindex;
-		if (mode != SKEP_RETURN_TUNNEL && !skep_addr_equal(&packet->flow.frontend, addr))
+		if (!forwarded && !skep_addr_equal(&packet->flow.frontend, addr))
 			return drop(SKEP_DROP_NO_TASK);
-	} else if (mode == SKEP_RETURN_TUNNEL) {
+	} else if (forwarded) {
+		mode = SKEP_RETURN_TUNNEL;
 		verdict = second_chance(skb, work, config, kind == SKEP_FRAME_FORWARD_AGAIN);
 		if (verdict != DELIVER_HERE)
 			return verdict;
@@ -427,6 +441,7 @@ int from_task(struct __sk_buff *skb)
 	struct scratch *work = scratch_get();
 	struct table_place place = {};
 	struct skep_return_path reply;
+	struct way_out way = {};
 	struct packet *packet;
 	int verdict;
 
@@ -446,10 +461,25 @@ int from_task(struct __sk_buff *skb)
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
 
+	if (reply.mode == SKEP_RETURN_LOCAL || reply.mode == SKEP_RETURN_DIRECT) {
+		struct skep_return_key to_client = packet->reply;
+
+		to_client.task = reply.frontend;
+		to_client.task_port = reply.frontend_port;
+		to_client.client_port = reply.client_port;
+		way_out_find(skb, config, &to_client, &way);
+	}
+	if (reply.mode == SKEP_RETURN_DIRECT && !way.ifindex) {
+		/* A client on this very host, or one that only the ingress node reaches. */
+		count_verdict(SKEP_RETURN_NOT_DIRECT);
+		reply.mode = SKEP_RETURN_TUNNEL;
+	}
+
 	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
 	    packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
-	if (reply.mode == SKEP_RETURN_TUNNEL) {
+	/* The client's packets come by the tunnel, whichever way the task's go. */
+	if (reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_DIRECT) {
 		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
 		if (verdict)
 			return drop(verdict);
@@ -463,10 +493,8 @@ int from_task(struct __sk_buff *skb)
 
 	switch (reply.mode) {
 	case SKEP_RETURN_LOCAL:
-		packet->reply.task = reply.frontend;
-		packet->reply.task_port = reply.frontend_port;
-		packet->reply.client_port = reply.client_port;
-		return send_to_client(skb, config, packet);
+	case SKEP_RETURN_DIRECT:
+		return way_out_take(&way);
 	case SKEP_RETURN_TUNNEL:
 		return tunnel_send(
 			skb, config, &reply.ingress,

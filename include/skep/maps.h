@@ -297,6 +297,7 @@ enum skep_verdict {
 	SKEP_SECOND_CHANCE,  /* at the backend node: task not here, balanced anew */
 	SKEP_FLOW_EVICTED,   /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
+	SKEP_RETURN_NOT_DIRECT,	  /* dsr, but no route from here to the client: by the tunnel */
 	SKEP_DROP_TTL,		  /* TTL would reach zero */
 	SKEP_DROP_NOT_ALLOWED,	  /* from a client that the service's skep.allow does not name */
 	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
@@ -328,6 +329,8 @@ enum skep_xdp_way {
 	SKEP_XDP_FORWARDED, /* a client's, sent to the task's node */
 	SKEP_XDP_RETURNED,  /* a task's, stripped of its frame and sent to the client */
 	SKEP_XDP_HINTED,    /* a client's, left to from_wire together with the choice */
+	SKEP_XDP_STRIPPED,  /* a client's by way of another node, stripped of its frame and left
+			       to from_wire with what that said */
 	SKEP_XDP_WAY_COUNT
 };
 

@@ -11,6 +11,7 @@
 #   agent_ready NODE          Succeeds once its source is current and a model is applied.
 #   skep NODE COMMAND…        The command line on that node: skep n1 status
 #   status NODE FILTER        A value out of `skep status --json`, by a jq filter.
+#   verdict NODE VERDICT      How many packets it counted under that name. counted NODE VERDICT BEFORE: succeeds if those are more by now.
 #   verified NODE…            Succeeds if on each `skep verify` finds no difference.
 #   agent_unload NODE         skep unload.
 
@@ -44,6 +45,14 @@ skep() {
 
 status() {
 	skep "$1" status --json | jq -er "$2"
+}
+
+verdict() {
+	status "$1" ".verdicts.$2 // 0"
+}
+
+counted() {
+	[ "$(verdict "$1" "$2")" -gt "$3" ]
 }
 
 agent_ready() {

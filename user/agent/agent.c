@@ -230,6 +230,7 @@ static void agent_close(struct agent *agent)
 	if (agent->loop)
 		agent_work_close(agent);
 	override_answers_close(agent);
+	metrics_server_close(agent->metrics);
 	api_close(agent->api);
 	if (agent->docker)
 		docker_close(agent->docker);

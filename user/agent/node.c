@@ -243,6 +243,7 @@ int node_update(struct node *node, const struct node_facts *facts, struct skep_e
 	int err, failed;
 
 	memset(datapath, 0, sizeof(*datapath));
+	datapath->dsr = node->config->dsr;
 	*node->problem = '\0';
 	node->self = NULL;
 	identify(node, facts);

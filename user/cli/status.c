@@ -210,12 +210,20 @@ static void print_datapath(const json_t *datapath, FILE *out)
 	json_array_foreach (json_object_get(datapath, "interfaces"), i, interface)
 		print_interface(interface, out);
 	if (row_number(xdp, "forwarded") || row_number(xdp, "returned") ||
-	    row_number(xdp, "hinted"))
+	    row_number(xdp, "hinted") || row_number(xdp, "stripped"))
 		fprintf(out,
 			"%-11s%" PRIu64 " packets sent to other nodes, %" PRIu64
-			" replies sent to clients, %" PRIu64 " handed to tc with their task\n",
+			" replies sent to clients, %" PRIu64
+			" handed to tc with their task, %" PRIu64
+			" from other nodes stripped for tc\n",
 			"xdp", row_number(xdp, "forwarded"), row_number(xdp, "returned"),
-			row_number(xdp, "hinted"));
+			row_number(xdp, "hinted"), row_number(xdp, "stripped"));
+	label("return", out);
+	fputs(strcmp(row_text(datapath, "return"), "dsr")
+		      ? "tunnel: replies leave where the client came in"
+		      : "dsr: the tasks' nodes answer clients themselves",
+	      out);
+	fputs(", unless a service's label says otherwise\n", out);
 	label("tunnel", out);
 	if (*row_text(datapath, "mesh") && *row_text(datapath, "underlay"))
 		fprintf(out,

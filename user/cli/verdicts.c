@@ -50,6 +50,9 @@ static const struct {
 	 "established flows that had to make room for new ones: raise --max-flows"},
 	{SKEP_SOURCE_PORT_CHANGED, false,
 	 "flows given another source port, as the task has theirs from another frontend"},
+	{SKEP_RETURN_NOT_DIRECT, false,
+	 "replies with return dsr that went by the tunnel: no route from here to the client, or it "
+	 "is this host"},
 	{SKEP_PASS_NO_FLOW, false,
 	 "left to the stack: TCP of no known flow (older than skep, or stray)"},
 	{SKEP_PASS_FRAGMENT, false,

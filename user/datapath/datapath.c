@@ -387,7 +387,10 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		distrust_unhooked(datapath, &desired);
 
 #define STEP(call) keep_first(&first, (call), error, &own)
-	STEP(xdp_apply(datapath->xdp, node->wires, node->n_wires, node->net, fresh, changes, &own));
+	/* Without from_wire the stack would get packets that XDP took out of their frames. */
+	if (!err)
+		STEP(xdp_apply(datapath->xdp, node->wires, node->n_wires, node->net, fresh, changes,
+			       &own));
 	STEP(write_config(datapath, &desired, changes, &own));
 	STEP(reconcile_write(&datapath->service_names, &desired.service_names, changes, &own));
 	STEP(reconcile_write(&datapath->nodes, &desired.nodes, changes, &own));

@@ -55,6 +55,7 @@ struct datapath_node {
 	int mesh_ifindex;	     /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
 	uint32_t tunnel_mtu; /* of inner IP packets */
+	bool dsr;	     /* --return: of services whose labels do not say */
 	bool links_changed;  /* some link came, went or changed since the last apply: look what is
 				really hooked */
 };
