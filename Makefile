@@ -254,8 +254,11 @@ install: $(BUILD)/skep
 	install -D -m 0755 $(BUILD)/skep $(DESTDIR)$(PREFIX)/sbin/skep
 	install -D -m 0644 docs/skep.8 $(DESTDIR)$(PREFIX)/share/man/man8/skep.8
 	install -d $(DESTDIR)/etc/skep $(DESTDIR)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),g' systemd/skep.service > $(DESTDIR)/lib/systemd/system/skep.service
+	for unit in skep skep-proxy; do \
+		sed 's,@PREFIX@,$(PREFIX),g' systemd/$$unit.service > $(DESTDIR)/lib/systemd/system/$$unit.service || exit 1; done
+	install -D -m 0644 systemd/skep-proxy.sysusers $(DESTDIR)/usr/lib/sysusers.d/skep-proxy.conf
 	install -D -m 0644 systemd/skep.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/skep.conf.example
+	install -D -m 0644 systemd/proxy.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/proxy.conf.example
 
 .PHONY: clean
 clean:
