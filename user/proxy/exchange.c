@@ -219,6 +219,9 @@ static bool run_request(struct worker *worker, struct exchange *exchange,
 		return true;
 	case RELAY_ENDED:
 		exchange->request_ended = true;
+		/* The answer may take long; and the next request finds this one warm. */
+		if (!buffer_length(&exchange->client->in))
+			buffer_give(&worker->buffers, &exchange->client->in);
 		return true;
 	case RELAY_SINK_FAILED:
 		/* The task may have answered before it closed. */
