@@ -65,7 +65,8 @@ static bool begin(struct worker *worker, struct client *client)
 			client_close(worker, client);
 			return false;
 		}
-		n = stream_read(&client->stream, client->in.data, client->in.size);
+		n = stream_read(&client->stream, client->in.data,
+				exchange_first_read(client->in.size, client->splices));
 		if (n <= 0) {
 			buffer_give(&worker->buffers, &client->in);
 			if (n != -EAGAIN)

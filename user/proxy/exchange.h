@@ -11,6 +11,7 @@
 #define SKEP_PROXY_EXCHANGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "http/head.h"
@@ -41,6 +42,7 @@ enum exchange_phase {
 };
 
 #define EXCHANGE_TRIES 3       /* tasks for one request */
+#define HEAD_LIKELY    2048    /* bytes that most heads have */
 #define TUNNEL_TIME_MS 3600000 /* an idle tunnel's, where the route does not say */
 
 struct exchange {
@@ -83,6 +85,15 @@ struct exchange {
 
 	struct http_field fields[HTTP_FIELDS], reply_fields[HTTP_FIELDS];
 };
+
+/*
+ * How much to read when a head is to come. Whoever sent a payload last that was spliced will do so
+ * again: what of it is read with the head is copied for nothing.
+ */
+static inline size_t exchange_first_read(size_t room, bool splices)
+{
+	return splices && room > HEAD_LIKELY ? HEAD_LIKELY : room;
+}
 
 /* NULL: no memory. The client's buffer has the first bytes. */
 struct exchange *exchange_begin(struct worker *worker, struct client *client);
