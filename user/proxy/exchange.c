@@ -283,9 +283,9 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	exchange->client->splices = relay_has_spliced(&exchange->request);
+	exchange->client->splices = exchange->request.spliced;
 	if (exchange->conn) {
-		exchange->conn->backend->splices = relay_has_spliced(&exchange->answer);
+		exchange->conn->backend->splices = exchange->answer.spliced;
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   exchange->reply.keep_alive &&

@@ -51,6 +51,7 @@ struct relay {
 	enum http_refusal refusal;
 	struct pipe pipe; /* while it is spliced */
 	size_t piped;
+	bool spliced;	/* some of the payload was */
 	uint64_t moved; /* payload so far */
 };
 
@@ -64,11 +65,6 @@ enum relay_state relay_run(struct worker *worker, struct relay *relay);
 /* Nothing of it was lost yet: it may start anew, towards another stream. */
 bool relay_can_rewind(const struct relay *relay);
 void relay_rewind(struct relay *relay, struct stream *to);
-/* Payload was moved by splice(2), of one that has not been ended. */
-static inline bool relay_has_spliced(const struct relay *relay)
-{
-	return relay->from && relay->pipe.read_fd >= 0;
-}
 /* Takes what was sent out of `in`, gives back buffers and pipe. Also of one that has not ended. */
 void relay_end(struct worker *worker, struct relay *relay);
 
