@@ -49,11 +49,12 @@ struct exchange {
 	struct exchange *next_free;
 	struct client *client;
 	enum exchange_phase phase;
+	uint32_t task; /* index in the group */
 	uint64_t began_ms;
 	uint64_t active_ms; /* when something last moved */
-	bool expired;	    /* the client's timer rang: exchange_run() finds out what for */
 
 	struct http_head head; /* the request's */
+	bool expired;	       /* the client's timer rang: exchange_run() finds out what for */
 	bool head_read;
 	bool request_ended; /* all of it is sent, or the task wants no more of it */
 	struct relay request;
@@ -65,11 +66,10 @@ struct exchange {
 	struct series_slot *route_slot;
 	struct bound_group *group;
 	uint64_t cookie; /* of a sticky client; 0: none */
-	bool stuck;	 /* to the task that the cookie names */
 
 	struct conn *conn;
-	uint32_t task; /* index in the group */
 	uint32_t tried[EXCHANGE_TRIES], n_tried;
+	bool stuck; /* to the task that the cookie names */
 	bool fresh; /* no connection that was used before */
 
 	struct buffer up;	/* from the task */

@@ -44,6 +44,7 @@ struct relay {
 		       not for chunks */
 	bool whole; /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
+	bool spliced;  /* some of the payload was */
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
 	struct http_chunks chunks;
 	struct http_fields trailers;
@@ -51,7 +52,6 @@ struct relay {
 	enum http_refusal refusal;
 	struct pipe pipe; /* while it is spliced */
 	size_t piped;
-	bool spliced;	/* some of the payload was */
 	uint64_t moved; /* payload so far */
 };
 
