@@ -8,7 +8,7 @@
  *	from_task  ingress of the host end of a task's veth
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
- *the stack untouched.
+ * the stack untouched. A fifth, sweep, sees no packets: the agent runs it.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -26,8 +26,10 @@
 #include "learn.h"
 #include "maps.h"
 #include "nat.h"
+#include "outside.h"
 #include "parse.h"
 #include "scratch.h"
+#include "sweep.h"
 #include "table.h"
 #include "tunnel.h"
 
@@ -99,12 +101,19 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	struct skep_service *service = service_find(packet);
 	int verdict;
 
+	if (!service && config->outside) {
+		verdict = outside_return(skb, work, config);
+		if (verdict != OUTSIDE_NOT)
+			return verdict;
+	}
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
 	verdict = packet->is_error ? 0 : admit(packet, service);
-	if (verdict == SKEP_ANSWER_NOT_BOUND)
+	/* What is refused where a connection was open makes its client send a RST: the task is
+	 * told, too. */
+	if (verdict == SKEP_ANSWER_NOT_BOUND && !(packet->tcp_flags & TCP_RST))
 		return reject(skb, packet, verdict);
-	if (verdict)
+	if (verdict && verdict != SKEP_ANSWER_NOT_BOUND)
 		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
@@ -113,7 +122,7 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
-		return pass(SKEP_PASS_NO_FLOW);
+		return verdict ? drop(verdict) : pass(SKEP_PASS_NO_FLOW);
 	case BALANCE_NO_TASK:
 		return reject(skb, packet,
 			      packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
@@ -158,6 +167,8 @@ int from_wire(struct __sk_buff *skb)
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex,
 			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
+	if (skep_addr_is_outside(&choice->task))
+		return outside_send(skb, work, config);
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
@@ -216,7 +227,8 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
-	if (result != BALANCE_TASK)
+	/* A back end outside would answer this node, which the client does not know. */
+	if (result != BALANCE_TASK || skep_addr_is_outside(&choice->task))
 		return reject_by_tunnel(skb, packet, config, &work->frame_task,
 					&work->frame_ingress);
 
@@ -471,6 +483,17 @@ int from_task(struct __sk_buff *skb)
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
+}
+
+__u32 sweep_next; /* bucket; one run after another, so nobody else changes it */
+
+/* One bucket a run. */
+SEC("tc")
+int sweep(struct __sk_buff *skb)
+{
+	(void)skb;
+	sweep_bucket(sweep_next++ & bucket_mask);
+	return TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "GPL";

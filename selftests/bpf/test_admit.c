@@ -224,6 +224,26 @@ static void a_reset_to_there_is_not_answered(void **state)
 	expect_verdict(mesh, SKEP_ANSWER_NOT_BOUND);
 }
 
+static void a_connection_that_was_open_is_cut_at_both_ends(void **state)
+{
+	struct frame syn = tcp4(CLIENT, WEB_AT, SYN, .seq = 7);
+	struct frame more = tcp4(CLIENT, WEB_AT, ACK, .seq = 8, .ack = 3);
+	struct frame rst = tcp4(WEB_AT, CLIENT, RST, .seq = 3, .answer = true, .mac_from = WIRE_MAC,
+				.mac_to = CLIENT_MAC);
+	struct frame its_own = tcp4(CLIENT, WEB_AT, RST, .seq = 8);
+	struct frame at_task = tcp4(CLIENT, LOCAL_TASK ":80", RST, .seq = 8, .ttl = 63);
+	struct mesh *mesh = *state;
+	struct outcome outcome;
+
+	give_task(mesh, LOCAL_TASK);
+	mesh_run(mesh, FROM_WIRE, &syn);
+	closed(mesh, WEB_AT, IPPROTO_TCP);
+	outcome = mesh_run(mesh, FROM_WIRE, &more);
+	expect_sent_out(&outcome, mesh->wire, &rst);
+	outcome = mesh_run(mesh, FROM_WIRE, &its_own);
+	expect_delivered(&outcome, AT_LOCAL, &at_task);
+}
+
 static void elsewhere_it_answers(void **state)
 {
 	struct frame syn = tcp4(CLIENT, "192.0.2.1:8080", SYN);
@@ -333,6 +353,7 @@ int main(void)
 		cmocka_unit_test(where_a_service_is_not_bound_connections_are_refused),
 		cmocka_unit_test(and_datagrams_answered_with_port_unreachable),
 		cmocka_unit_test(a_reset_to_there_is_not_answered),
+		cmocka_unit_test(a_connection_that_was_open_is_cut_at_both_ends),
 		cmocka_unit_test(elsewhere_it_answers),
 		cmocka_unit_test(xdp_forwards_for_those_who_are_allowed),
 		cmocka_unit_test(xdp_drops_others_itself),

@@ -123,6 +123,20 @@ static void services_have_rings_of_their_own(void **state)
 	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_B);
 }
 
+static void a_frontend_may_have_another_ring_and_keeps_its_flows(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_tasks(mesh, WEB);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, SYN), AT_A);
+	mesh_ring(mesh, DNS + 1, 0, RING(TASK_C));
+	mesh_frontend_ring(mesh, WEB_AT, IPPROTO_TCP, DNS + 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(tcp_goes_to(mesh, client_number(i), SYN), AT_C);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, ACK), AT_A);
+	assert_int_equal(tcp_goes_to(mesh, client_number(3), ACK), AT_C);
+}
+
 static void a_connection_stays_with_its_task(void **state)
 {
 	static const uint8_t flags[] = {SYN, ACK, ACK | PSH, ACK, FIN | ACK, ACK};
@@ -524,6 +538,7 @@ int main(void)
 		cmocka_unit_test(a_new_ring_goes_on_at_its_cursor),
 		cmocka_unit_test(a_task_that_is_twice_in_the_ring_gets_twice_as_much),
 		cmocka_unit_test(services_have_rings_of_their_own),
+		cmocka_unit_test(a_frontend_may_have_another_ring_and_keeps_its_flows),
 		cmocka_unit_test(a_connection_stays_with_its_task),
 		cmocka_unit_test(a_flow_is_written_down),
 		cmocka_unit_test(a_flow_follows_the_state_of_its_connection),

@@ -241,24 +241,26 @@ static void tasks_are_listed_whether_swarm_or_only_the_maps_know_them(void **sta
 	      "[{\"id\": \"t1\", \"name\": \"web.1\", \"service\": \"web\", \"node\": \"host1\","
 	      "  \"node_address\": \"10.1.0.1\", \"address\": \"10.0.0.6\", \"level\": \"serving\","
 	      "  \"desired\": \"running\", \"state\": \"running\", \"local\": true,"
-	      "  \"interface\": \"veth123\", \"packets\": 10, \"bytes\": 100, \"new_flows\": 1},"
+	      "  \"interface\": \"veth123\", \"flows\": 123456, \"packets\": 10, \"bytes\": 100, "
+	      "\"new_flows\": 1},"
 	      " {\"id\": \"t2\", \"name\": \"web.2\", \"service\": \"web\", \"node\": \"host2\","
 	      "  \"node_address\": \"10.1.0.2\", \"address\": \"10.0.0.7\", \"level\": "
 	      "\"draining\","
 	      "  \"desired\": \"shutdown\", \"state\": \"running\", \"local\": false,"
-	      "  \"interface\": null, \"packets\": 0, \"bytes\": 0, \"new_flows\": 0},"
+	      "  \"interface\": null, \"flows\": 0, \"packets\": 0, \"bytes\": 0, \"new_flows\": "
+	      "0},"
 	      " {\"id\": null, \"name\": null, \"service\": \"web\", \"node\": null,"
 	      "  \"node_address\": \"10.1.0.3\", \"address\": \"10.0.0.8\", \"level\": \"serving\","
 	      "  \"desired\": null, \"state\": null, \"local\": false, \"interface\": null,"
-	      "  \"packets\": 0, \"bytes\": 0, \"new_flows\": 0}]",
+	      "  \"flows\": null, \"packets\": 0, \"bytes\": 0, \"new_flows\": 0}]",
 	      "TASK   SERVICE  ADDRESS   LEVEL     STATE                    NODE      INTERFACE  "
-	      "NEW FLOWS  PACKETS  BYTES\n"
+	      " FLOWS  NEW FLOWS  PACKETS  BYTES\n"
 	      "web.1  web      10.0.0.6  serving   running                  host1     veth123    "
-	      "        1       10  100 B\n"
+	      "123456          1       10  100 B\n"
 	      "web.2  web      10.0.0.7  draining  running, to be shutdown  host2     -          "
-	      "        0        0    0 B\n"
+	      "     0          0        0    0 B\n"
 	      "-      web      10.0.0.8  serving   -                        10.1.0.3  -          "
-	      "        0        0    0 B\n");
+	      "     -          0        0    0 B\n");
 }
 
 static void flows_are_listed(void **state)

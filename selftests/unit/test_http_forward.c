@@ -158,10 +158,28 @@ static void test_dropped_and_added_fields(void **state)
 		    "X-Real-IP: 192.0.2.7\nX-Request-Id: id-1\nX-Forwarded-Prefix: /p");
 }
 
+static void test_dropped_trailers(void **state)
+{
+	static const char message[] = "A: 1\r\nX-Request-Id: 2\r\nB: 3\r\n\r\n";
+	struct http_field list[HTTP_FIELDS];
+	enum http_refusal refusal;
+	struct http_fields fields;
+	char room[ROOM];
+
+	(void)state;
+	http_fields_begin(&fields, list, HTTP_FIELDS, 0);
+	assert_int_equal(http_fields_parse(&fields, message, sizeof(message) - 1, &refusal), 0);
+	list[0].drop = list[1].drop = true;
+	ssize_t size = http_forward_trailers(&fields, message, room, sizeof(room));
+	assert_true(size > 0);
+	assert_text(room, (size_t)size, "0\nB: 3");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest own[] = {
 		cmocka_unit_test(test_dropped_and_added_fields),
+		cmocka_unit_test(test_dropped_trailers),
 	};
 
 	return cases_run("heads go on", cases_of_file(__FILE__, "http_forward.txt"), test_goes_on,

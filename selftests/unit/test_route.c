@@ -106,6 +106,9 @@ static char *outcome_text(struct stage *stage, const struct route_request *reque
 		if (result.stripped.size)
 			fprintf(out, " stripped %.*s", (int)result.stripped.size,
 				result.stripped.data);
+		if (result.replaced.size)
+			fprintf(out, " replaced %.*s", (int)result.replaced.size,
+				result.replaced.data);
 		if (result.drop_authorization)
 			fputs(" without Authorization", out);
 		break;

@@ -76,6 +76,7 @@ static int setup(void **state)
 		.addr = v4("10.0.0.6"),
 		.task = {.state = SKEP_TASK_SERVING, .service_id = 3, .ifindex = 7},
 		.counter = {6, 600, 3},
+		.flows = 2,
 	};
 	test.tasks[1] = (struct snapshot_task){
 		.addr = v4("10.0.0.7"),
@@ -216,18 +217,21 @@ static void tasks_show_what_the_maps_make_of_them(void **state)
 	       "[{\"id\":\"w0\",\"name\":\"web.0\",\"service\":\"web\",\"node\":\"one\","
 	       "\"node_address\":\"10.1.0.1\",\"address\":\"10.0.0.7\",\"level\":\"absent\","
 	       "\"desired\":\"shutdown\",\"state\":\"shutdown\",\"local\":true,\"interface\":null,"
+	       "\"flows\":null,"
 	       "\"packets\":null,\"bytes\":null,\"new_flows\":null},"
 	       "{\"id\":\"w1\",\"name\":\"web.1\",\"service\":\"web\",\"node\":\"one\","
 	       "\"node_address\":\"10.1.0.1\",\"address\":\"10.0.0.6\",\"level\":\"serving\","
 	       "\"desired\":\"running\",\"state\":\"running\",\"local\":true,\"interface\":"
-	       "\"veth7\",\"packets\":6,\"bytes\":600,\"new_flows\":3},"
+	       "\"veth7\",\"flows\":2,\"packets\":6,\"bytes\":600,\"new_flows\":3},"
 	       "{\"id\":\"w2\",\"name\":\"web.2\",\"service\":\"web\",\"node\":\"two\","
 	       "\"node_address\":\"10.1.0.2\",\"address\":\"10.0.0.7\",\"level\":\"draining\","
 	       "\"desired\":\"shutdown\",\"state\":\"running\",\"local\":false,\"interface\":null,"
+	       "\"flows\":0,"
 	       "\"packets\":4,\"bytes\":400,\"new_flows\":2},"
 	       "{\"id\":\"w3\",\"name\":\"w3\",\"service\":\"web\",\"node\":null,"
 	       "\"node_address\":null,\"address\":null,\"level\":\"absent\",\"desired\":"
-	       "\"running\",\"state\":\"pending\",\"local\":false,\"interface\":null,\"packets\":"
+	       "\"running\",\"state\":\"pending\",\"local\":false,\"interface\":null,\"flows\":"
+	       "null,\"packets\":"
 	       "null,\"bytes\":null,\"new_flows\":null}]");
 }
 

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/run_dir.h"
 #include "agent/snapshot.h"
@@ -42,6 +44,23 @@ static void docker_event(void *context)
 	struct agent *agent = context;
 
 	upstream_event(agent->upstream);
+}
+
+static void overrides_came(void *context)
+{
+	struct agent *agent = context;
+
+	agent->overridden = true;
+	agent_work_soon(agent);
+}
+
+/* Overrides end by the clock on the wall. */
+static int64_t wall_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void network_came(void *context)
@@ -101,6 +120,8 @@ static int open_basics(struct agent *agent, struct skep_error *error)
 				   "cannot make the event loop");
 	err = run_dir_lock(agent->config->run_dir, &agent->run_dir, error);
 	if (!err)
+		err = routes_open(&agent->routes, error);
+	if (!err)
 		err = open_signals(agent, error);
 	if (!err)
 		err = notify_open(&agent->notify, agent->loop, error);
@@ -150,11 +171,15 @@ static int open_state(struct agent *agent, struct skep_error *error)
 	const char *directory = agent->config->state_dir;
 	int err = state_open(&agent->state, directory, error);
 
+	if (!err)
+		err = overrides_open(&agent->overrides, agent->loop, directory, wall_clock_ms,
+				     overrides_came, agent, error);
 	if (err)
 		return err;
 	err = state_load(directory, &agent->model, error);
 	if (!err) {
 		agent->from_disk = true;
+		agent->unrouted = true;
 		agent->model_ns = loop_now_ns();
 		log_info("starts with the last model from %s: %zu services, %zu tasks, %zu nodes",
 			 directory, agent->model->n_services, agent->model->n_tasks,
@@ -204,6 +229,8 @@ static void agent_close(struct agent *agent)
 {
 	if (agent->loop)
 		agent_work_close(agent);
+	override_answers_close(agent);
+	metrics_server_close(agent->metrics);
 	api_close(agent->api);
 	if (agent->docker)
 		docker_close(agent->docker);
@@ -223,7 +250,9 @@ static void agent_close(struct agent *agent)
 		close(agent->signals.fd);
 	}
 	run_dir_unlock(agent->config->run_dir, agent->run_dir);
+	routes_close(agent->routes);
 	journal_free(agent->journal);
+	overrides_close(agent->overrides);
 	model_free(agent->incoming);
 	model_free(agent->model);
 	if (agent->loop)

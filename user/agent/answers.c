@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the local API answers: each path reads what its view needs and hands it over. */
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/json.h"
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/views.h"
 #include "datapath/read.h"
+#include "lib/version.h"
 
 #define DEFAULT_FLOWS 1000
 #define NS_PER_S      1000000000ULL
@@ -75,11 +79,24 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 	if (err)
 		return err;
 	*body = views_status(&status);
-	if (*body && json_object_set_new(*body, "vips", vips_json(agent->vips))) {
+	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
+		      json_object_set_new(*body, "overrides", overrides_json(agent->overrides)) ||
+		      json_object_set_new(*body, "overrides_problem",
+					  json_from_text(overrides_problem(agent->overrides))))) {
 		json_decref(*body);
 		*body = NULL;
 	}
 	return 0;
+}
+
+/* Tells in each row what is overridden. */
+static void mark(const struct agent *agent, enum overrides_of of, json_t **rows)
+{
+	if (!*rows || !agent->in_force ||
+	    !overrides_mark(agent->overrides, agent->in_force, of, *rows))
+		return;
+	json_decref(*rows);
+	*rows = NULL;
 }
 
 static int answer_nodes(void *context, const struct api_query *query, json_t **body,
@@ -92,7 +109,8 @@ static int answer_nodes(void *context, const struct api_query *query, json_t **b
 	(void)query;
 	if (err)
 		return err;
-	*body = views_nodes(agent->model, &snapshot, agent->node.self);
+	*body = views_nodes(agent->in_force, &snapshot, agent->node.self);
+	mark(agent, OVERRIDES_OF_NODES, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -107,7 +125,8 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	(void)query;
 	if (err)
 		return err;
-	*body = views_services(agent->model, &snapshot);
+	*body = views_services(agent->in_force, &snapshot);
+	mark(agent, OVERRIDES_OF_SERVICES, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -122,8 +141,9 @@ static int answer_tasks(void *context, const struct api_query *query, json_t **b
 	(void)query;
 	if (err)
 		return err;
-	*body = views_tasks(agent->model, &snapshot, agent->node.self, &agent->node.datapath,
+	*body = views_tasks(agent->in_force, &snapshot, agent->node.self, &agent->node.datapath,
 			    &agent->node.net);
+	mark(agent, OVERRIDES_OF_TASKS, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -142,7 +162,7 @@ static int answer_flows(void *context, const struct api_query *query, json_t **b
 	err = snapshot_read_flows(agent->config->bpffs, query->limit ? query->limit : DEFAULT_FLOWS,
 				  &flows, &n, error);
 	if (!err)
-		*body = views_flows(flows, n, agent->model, &snapshot, loop_now_ns());
+		*body = views_flows(flows, n, agent->in_force, &snapshot, loop_now_ns());
 	free(flows);
 	snapshot_free(&snapshot);
 	return err;
@@ -196,7 +216,7 @@ static int answer_verify(void *context, const struct api_query *query, json_t **
 		err = no_model(agent, error);
 		goto cleanup;
 	}
-	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath, collect_line,
+	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath, collect_line,
 			      &lines, &differences, error);
 	if (err)
 		goto cleanup;
@@ -252,18 +272,152 @@ static int post_vip(void *context, const json_t *request, json_t **body, struct 
 	return err;
 }
 
+static int answer_routes(void *context, const struct api_query *query, json_t **body,
+			 struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	(void)query;
+	if (!agent->model)
+		return no_model(agent, error);
+	*body = routes_json(agent->routes);
+	return 0;
+}
+
+static int answer_route(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)context;
+	(void)query;
+	(void)body;
+	return error_set(error, -ENOENT, "POST a request to ask about; see /v1/routes for all");
+}
+
+static int post_route(void *context, const json_t *request, json_t **body, struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	return routes_explain(agent->routes, request, body, error);
+}
+
 static const struct api_path paths[] = {
-	{"/v1/status", answer_status, NULL},	 {"/v1/nodes", answer_nodes, NULL},
-	{"/v1/services", answer_services, NULL}, {"/v1/tasks", answer_tasks, NULL},
-	{"/v1/flows", answer_flows, NULL},	 {"/v1/model", answer_model, NULL},
-	{"/v1/verify", answer_verify, NULL},	 {"/v1/vip", answer_vip, post_vip},
+	{"/v1/status", answer_status, NULL},
+	{"/v1/nodes", answer_nodes, NULL},
+	{"/v1/services", answer_services, NULL},
+	{"/v1/tasks", answer_tasks, NULL},
+	{"/v1/flows", answer_flows, NULL},
+	{"/v1/model", answer_model, NULL},
+	{"/v1/verify", answer_verify, NULL},
+	{"/v1/vip", answer_vip, post_vip},
+	{"/v1/overrides", override_answer, override_post},
+	{"/v1/routes", answer_routes, NULL},
+	{"/v1/route", answer_route, post_route},
 };
+
+static int print_metrics(void *context, FILE *out, struct skep_error *error)
+{
+	struct agent *agent = context;
+	uint64_t now = loop_now_ns(), verdicts[SKEP_VERDICT_COUNT], xdp[SKEP_XDP_WAY_COUNT];
+	struct source_status source;
+	struct snapshot snapshot;
+	struct metrics_facts facts = {
+		.version = SKEP_VERSION,
+		.uptime_s = (now - agent->started_ns) / NS_PER_S,
+		.model_age_s = (now - agent->model_ns) / NS_PER_S,
+		.problem = *agent->problem != '\0',
+		.model = agent->in_force,
+		.snapshot = &snapshot,
+		.verdicts = verdicts,
+		.xdp = xdp,
+	};
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	if (err)
+		return err;
+	upstream_status(agent->upstream, &source);
+	facts.source_current = source.state == SOURCE_CURRENT;
+	err = maps_verdicts(agent->config->bpffs, verdicts, error);
+	if (!err)
+		err = maps_xdp_counters(agent->config->bpffs, xdp, error);
+	if (!err) {
+		metrics_print(&facts, out);
+		metrics_print_proxy(agent->config->proxy_metrics, out);
+	}
+	snapshot_free(&snapshot);
+	return err;
+}
+
+/* The socket's mode lets its group in, which is root's else. */
+static int open_to_group(const char *path, const char *name, struct skep_error *error)
+{
+	const struct group *group;
+
+	errno = 0;
+	group = getgrnam(name);
+	if (!group)
+		return error_set(error, errno ? -errno : -ENOENT,
+				 "--socket-group %s: there is no such group; `groupadd --system "
+				 "%s` makes one",
+				 name, name);
+	if (chown(path, (uid_t)-1, group->gr_gid))
+		return error_errno(error, -errno, "cannot give %s to the group %s", path, name);
+	return 0;
+}
+
+/*
+ * For those who route: the overrides in force, on one line, and the model on the next. Whoever
+ * applies the ones to the other (override_apply()) has what this agent goes by.
+ */
+static int watch_text(void *context, char **text, size_t *size, struct skep_error *error)
+{
+	struct agent *agent = context;
+	json_t *rows = json_array();
+	const struct override *override;
+	char *model = NULL, *line = NULL;
+	size_t model_size;
+	bool over, bears;
+
+	if (!agent->model) {
+		json_decref(rows);
+		return no_model(agent, error);
+	}
+	for (size_t i = 0; (override = overrides_at(agent->overrides, i, &over, &bears)); i++)
+		if (!over && rows &&
+		    json_array_append_new(rows, override_to_json(override, false))) {
+			json_decref(rows);
+			rows = NULL;
+		}
+	model = agent_model_text(agent, &model_size);
+	line = rows ? json_dumps(rows, JSON_COMPACT) : NULL;
+	json_decref(rows);
+	*size = 0;
+	*text = line && model ? malloc(strlen(line) + 1 + model_size) : NULL;
+	if (*text) {
+		*size = strlen(line) + 1 + model_size;
+		memcpy(*text, line, strlen(line));
+		(*text)[strlen(line)] = '\n';
+		memcpy(*text + strlen(line) + 1, model, model_size);
+	}
+	free(line);
+	free(model);
+	return *text ? 0 : error_errno(error, -ENOMEM, "cannot answer /v1/watch");
+}
 
 int agent_answers_open(struct agent *agent, struct skep_error *error)
 {
+	int err;
 	char path[CONFIG_PATH_SIZE + sizeof(CONFIG_SOCKET) + 1];
 
 	snprintf(path, sizeof(path), "%s/%s", agent->config->run_dir, CONFIG_SOCKET);
-	return api_open(&agent->api, agent->loop, path, paths, sizeof(paths) / sizeof(*paths),
-			agent, error);
+	err = api_open(&agent->api, agent->loop, path, paths, sizeof(paths) / sizeof(*paths), agent,
+		       error);
+	if (!err && *agent->config->socket_group)
+		err = open_to_group(path, agent->config->socket_group, error);
+	if (!err)
+		err = api_serve_text(agent->api, "/v1/watch", watch_text, error);
+	if (!err && agent->config->metrics_port)
+		err = metrics_server_open(&agent->metrics, agent->loop,
+					  &agent->config->metrics_addr, agent->config->metrics_port,
+					  print_metrics, agent, error);
+	return err;
 }

@@ -8,17 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/api_watch.h"
 #include "agent/json.h"
 #include "lib/log.h"
+#include "lib/mhd.h"
 
 /*
- * Whoever may open the socket is trusted, but must not use up the agent's descriptors by mistake.
+ * Whoever may open the socket may know all, but must not use up the agent's descriptors by mistake.
  */
 #define CONNECTIONS_MAX	     64U
 #define CONNECTION_TIMEOUT_S 30U
@@ -26,44 +27,38 @@
 /* The most that ?limit= may ask for. */
 #define LIMIT_MAX 1000000UL
 
+struct api_later {
+	struct api *api;
+	struct MHD_Connection *connection; /* suspended until the answer is there; NULL: not asked
+					      for */
+	int err;
+	json_t *body;
+	struct skep_error error;
+};
+
 struct api_upload { /* a POST's body, as far as it has come */
+	struct api_later later;
 	size_t size;
 	char data[API_BODY_MAX];
 };
 
+struct api_request { /* what is kept of one between libmicrohttpd's calls; both NULL: nothing */
+	struct api_upload *upload;
+	struct api_waiter *waiter;
+};
+
 struct api {
 	struct loop *loop;
-	struct MHD_Daemon *daemon;
-	struct loop_watch watch; /* the daemon's own epoll set */
-	struct loop_timer timer;
+	struct mhd mhd;
+	struct api_later *current; /* of the POST that is being answered */
 	const struct api_path *paths;
 	size_t n_paths;
+	const char *watch_path; /* NULL: none */
+	struct api_watch *news;
 	void *context;
 	int fd;
 	char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
-
-static void api_run(struct api *api)
-{
-	MHD_UNSIGNED_LONG_LONG delay_ms;
-
-	MHD_run(api->daemon);
-	if (MHD_get_timeout(api->daemon, &delay_ms) == MHD_YES)
-		loop_arm(api->loop, &api->timer, delay_ms);
-	else
-		loop_disarm(api->loop, &api->timer);
-}
-
-static void api_ready(struct loop_watch *watch, uint32_t events)
-{
-	(void)events;
-	api_run(container_of(watch, struct api, watch));
-}
-
-static void api_expired(struct loop_timer *timer)
-{
-	api_run(container_of(timer, struct api, timer));
-}
 
 /* allowed: the methods that the path takes, where that is the answer; else NULL. */
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,
@@ -155,14 +150,59 @@ static unsigned int post_status(int err)
 	}
 }
 
+static enum MHD_Result respond_post(struct MHD_Connection *connection, const struct api_path *path,
+				    int err, json_t *body, struct skep_error *error)
+{
+	if (!err && !body)
+		err = error_errno(error, -ENOMEM, "cannot answer %s", path->path);
+	return err ? refuse(connection, post_status(err), error->text)
+		   : respond(connection, MHD_HTTP_OK, NULL, body);
+}
+
+static void wake(void *context)
+{
+	struct api *api = context;
+
+	mhd_wake(&api->mhd);
+}
+
+struct api_later *api_later(struct api *api)
+{
+	return api->current;
+}
+
+void api_answer_later(struct api_later *later, int err, json_t *body,
+		      const struct skep_error *error)
+{
+	later->err = err;
+	later->body = body;
+	if (err)
+		later->error = *error;
+	MHD_resume_connection(later->connection);
+	/* From the loop, as the connection's handler is called by it. */
+	wake(later->api);
+}
+
+/* The connection was resumed. */
+static enum MHD_Result respond_later(struct MHD_Connection *connection, const struct api_path *path,
+				     struct api_later *later)
+{
+	json_t *body = later->body;
+
+	later->body = NULL;
+	return respond_post(connection, path, later->err, body, &later->error);
+}
+
 static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *connection,
-				   const struct api_path *path, const struct api_upload *upload)
+				   const struct api_path *path, struct api_upload *upload)
 {
 	struct skep_error error;
 	enum MHD_Result result;
 	json_t *request, *body = NULL;
 	int err;
 
+	if (upload->later.connection)
+		return respond_later(connection, path, &upload->later);
 	if (upload->size > API_BODY_MAX)
 		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
 	request = json_loadb(upload->data, upload->size, JSON_REJECT_DUPLICATES, NULL);
@@ -170,11 +210,17 @@ static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *conne
 		json_decref(request);
 		return refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object");
 	}
+	api->current = &upload->later;
 	err = path->post(api->context, request, &body, &error);
-	if (!err && !body)
-		err = error_errno(&error, -ENOMEM, "cannot answer %s", path->path);
-	result = err ? refuse(connection, post_status(err), error.text)
-		     : respond(connection, MHD_HTTP_OK, NULL, body);
+	api->current = NULL;
+	if (err == -EINPROGRESS) {
+		upload->later.api = api;
+		upload->later.connection = connection;
+		MHD_suspend_connection(connection);
+		result = MHD_YES;
+	} else {
+		result = respond_post(connection, path, err, body, &error);
+	}
 	json_decref(request);
 	return result;
 }
@@ -195,6 +241,44 @@ static void keep_part(struct api_upload *upload, const char *data, size_t size)
 	upload->size = size > SIZE_MAX - upload->size ? SIZE_MAX : upload->size + size;
 }
 
+/* Who only looks need not be trusted with the mesh. */
+static bool may_change(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static struct api_request *begin_request(bool post, bool waits)
+{
+	struct api_request *request = calloc(1, sizeof(*request));
+
+	if (request && post)
+		request->upload = calloc(1, sizeof(*request->upload));
+	if (request && waits)
+		request->waiter = api_waiter_new();
+	if (request && ((post && !request->upload) || (waits && !request->waiter))) {
+		free(request);
+		return NULL;
+	}
+	return request;
+}
+
+static enum MHD_Result answer_watch(struct api *api, struct MHD_Connection *connection,
+				    struct api_request *request)
+{
+	enum MHD_Result result;
+	struct skep_error error;
+	unsigned int status =
+		api_watch_answer(api->news, request->waiter, connection, &result, &error);
+
+	return status ? refuse(connection, status, error.text) : result;
+}
+
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload_data,
 			      size_t *upload_size, void **state)
@@ -202,27 +286,34 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	struct api *api = context;
 	const struct api_path *path = find_path(api, url);
 	bool post = path && path->post && !strcmp(method, MHD_HTTP_METHOD_POST);
+	bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
+	bool waits = api->watch_path && strcmp(url, api->watch_path) == 0 && get;
+	struct api_request *request = *state;
 
 	(void)version;
 	/*
 	 * libmicrohttpd calls once for the head, then for each part of a body, then to be answered.
 	 * A body that nobody wants is read all the same, and let go.
 	 */
-	if (!*state) {
-		*state = post ? calloc(1, sizeof(struct api_upload)) : (void *)api;
+	if (!request) {
+		*state = begin_request(post, waits);
 		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*upload_size) {
 		if (post)
-			keep_part(*state, upload_data, *upload_size);
+			keep_part(request->upload, upload_data, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	if (waits)
+		return answer_watch(api, connection, request);
 	if (!path)
 		return refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such path");
+	if (post && !may_change(connection))
+		return refuse(connection, MHD_HTTP_FORBIDDEN, "only root may change anything");
 	if (post)
-		return answer_post(api, connection, path, *state);
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+		return answer_post(api, connection, path, request->upload);
+	if (!get)
 		return refuse_method(connection, path->post ? "GET, POST" : "GET");
 	return answer(api, connection, path);
 }
@@ -230,11 +321,35 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 static void completed(void *context, struct MHD_Connection *connection, void **state,
 		      enum MHD_RequestTerminationCode why)
 {
+	struct api_request *request = *state;
+	struct api *api = context;
+
 	(void)connection;
 	(void)why;
-	if (*state != context)
-		free(*state);
+	if (!request)
+		return;
+	if (request->upload)
+		json_decref(request->upload->later.body);
+	free(request->upload);
+	if (request->waiter)
+		api_waiter_free(api->news, request->waiter);
+	free(request);
 	*state = NULL;
+}
+
+int api_serve_text(struct api *api, const char *path, api_text *text, struct skep_error *error)
+{
+	api->news = api_watch_new(api->loop, text, api->context, wake, api);
+	if (!api->news)
+		return error_errno(error, -ENOMEM, "cannot serve %s", path);
+	api->watch_path = path;
+	return 0;
+}
+
+void api_changed(struct api *api)
+{
+	if (api->news)
+		api_watch_changed(api->news);
 }
 
 static void log_from_daemon(void *context, const char *format, va_list arguments)
@@ -279,27 +394,19 @@ static int listen_on(struct api *api, const char *path, struct skep_error *error
 
 static int start_daemon(struct api *api, struct skep_error *error)
 {
-	const union MHD_DaemonInfo *info;
-	int err;
+	struct MHD_Daemon *daemon;
 
-	api->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
-				       api, MHD_OPTION_EXTERNAL_LOGGER, log_from_daemon, NULL,
-				       MHD_OPTION_LISTEN_SOCKET, api->fd,
-				       MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				       MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-				       MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);
-	if (!api->daemon)
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0,
+				  NULL, NULL, handle, api, MHD_OPTION_EXTERNAL_LOGGER,
+				  log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET, api->fd,
+				  MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+				  MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);
+	if (!daemon)
 		return error_set(error, -EIO, "cannot start the local API's server on %s",
 				 api->socket_path);
-	info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
-		return error_set(error, -EIO, "libmicrohttpd has no epoll here");
-	api->watch.fd = info->epoll_fd;
-	err = loop_add(api->loop, &api->watch, EPOLLIN);
-	if (err)
-		return error_errno(error, err, "cannot watch the local API's socket");
-	api_run(api);
-	return 0;
+	api->fd = -1; /* the daemon's */
+	return mhd_attach(&api->mhd, api->loop, daemon, error);
 }
 
 int api_open(struct api **result, struct loop *loop, const char *socket_path,
@@ -315,9 +422,6 @@ int api_open(struct api **result, struct loop *loop, const char *socket_path,
 	api->n_paths = n_paths;
 	api->context = context;
 	api->fd = -1;
-	api->watch.fd = -1;
-	api->watch.ready = api_ready;
-	api->timer.expired = api_expired;
 	err = listen_on(api, socket_path, error);
 	if (!err)
 		err = start_daemon(api, error);
@@ -333,17 +437,14 @@ void api_close(struct api *api)
 {
 	if (!api)
 		return;
-	loop_disarm(api->loop, &api->timer);
-	if (api->watch.fd >= 0)
-		loop_remove(api->loop, &api->watch);
-	if (api->daemon) {
-		/* Closes its listening socket, too. */
-		MHD_stop_daemon(api->daemon);
-		api->fd = -1;
-	}
+	/* libmicrohttpd does not stop while a connection is suspended. */
+	if (api->news)
+		api_watch_end_waits(api->news);
+	mhd_stop(&api->mhd);
 	if (api->fd >= 0)
 		close(api->fd);
 	if (*api->socket_path)
 		unlink(api->socket_path);
+	api_watch_free(api->news);
 	free(api);
 }

@@ -135,6 +135,42 @@ static int set_datapath(struct agent_config *config, const struct setting *setti
 	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
 }
 
+/* ADDR:PORT, :PORT, or off */
+static int set_metrics(struct agent_config *config, const struct setting *setting,
+		       const char *value, struct skep_error *error)
+{
+	const char *colon = strrchr(value, ':');
+	size_t length = colon ? (size_t)(colon - value) : 0;
+	char addr[ADDR_TEXT_SIZE];
+	int err;
+
+	config->metrics_port = 0;
+	config->metrics_addr = skep_addr_v4(0);
+	if (strcmp(value, "off") == 0)
+		return 0;
+	if (!colon || length >= sizeof(addr))
+		goto refuse;
+	memcpy(addr, value, length);
+	addr[length] = '\0';
+	if (length &&
+	    (addr_parse(addr, &config->metrics_addr) || !skep_addr_is_v4(&config->metrics_addr)))
+		goto refuse;
+	err = set_u16(config, setting, colon + 1, error);
+	return err ? error_prefix(error, err, "port") : 0;
+refuse:
+	return error_set(error, -EINVAL, "\"%s\" is none of ADDR:PORT, :PORT, off", value);
+}
+
+static int set_socket_group(struct agent_config *config, const struct setting *setting,
+			    const char *value, struct skep_error *error)
+{
+	(void)setting;
+	if (!*value || strlen(value) >= sizeof(config->socket_group))
+		return error_set(error, -EINVAL, "\"%s\" is not a group's name", value);
+	memcpy(config->socket_group, value, strlen(value) + 1);
+	return 0;
+}
+
 static int set_log_level(struct agent_config *config, const struct setting *setting,
 			 const char *value, struct skep_error *error)
 {
@@ -246,6 +282,9 @@ static const struct setting settings[] = {
 	{"run-dir", set_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET), false},
 	PATH("cgroup", cgroup),
 	{"datapath", set_datapath, 0, 0, 0, false},
+	{"metrics", set_metrics, FIELD(metrics_port), 1, 65535, false},
+	PATH("proxy-metrics", proxy_metrics),
+	{"socket-group", set_socket_group, 0, 0, 0, false},
 	{"log-level", set_log_level, 0, 0, 0, false},
 	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
 	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},
@@ -265,6 +304,7 @@ static const struct agent_config defaults = {
 	.state_dir = "/var/lib/skep",
 	.run_dir = CONFIG_RUN_DIR,
 	.datapath = DATAPATH_AUTO,
+	.proxy_metrics = "/run/skep-proxy/metrics.prom",
 	.log_level = LOG_LEVEL_INFO,
 	.max_flows = 262144,
 	.max_tasks = 65536,

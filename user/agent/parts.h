@@ -10,8 +10,10 @@
 #include "agent/api.h"
 #include "agent/config.h"
 #include "agent/journal.h"
+#include "agent/metrics.h"
 #include "agent/node.h"
-#include "lib/notify.h"
+#include "agent/overrides.h"
+#include "agent/routes.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -19,6 +21,7 @@
 #include "lib/hash.h"
 #include "lib/http.h"
 #include "lib/loop.h"
+#include "lib/notify.h"
 #include "model/model.h"
 #include "net/net.h"
 #include "source/docker.h"
@@ -37,10 +40,15 @@ struct agent {
 	struct vips *vips;
 	struct datapath *datapath;
 	struct api *api;
+	struct metrics_server *metrics; /* NULL: not served */
 	struct state *state;
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct overrides *overrides;
+	struct override_write *override_writes; /* override_answers.c's */
+	uint64_t override_tidy_ns;		/* not before: after a failure */
+	struct routes *routes;
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never
@@ -48,22 +56,26 @@ struct agent {
 	 */
 	struct model *model; /* NULL: none yet */
 	struct model *incoming;
+	const struct model *in_force; /* the model with overrides: what all is computed from */
 	uint64_t model_ns;	      /* when it came */
 	char version[HASH_TEXT_SIZE]; /* of its text, as the feed names it; "": not worked out yet
 				       */
 	bool from_disk;		      /* an earlier agent's */
 	bool unsaved;
+	bool unrouted;
 
 	/* What the next work must look at. */
 	bool network_changed;
 	bool links_changed; /* since the last apply */
 	bool docker_changed;
+	bool overridden;     /* overrides came or went */
 	uint64_t work_at_ns; /* 0: none is due */
 	struct loop_timer work;
 	struct loop_timer tick; /* every second: what has no event of its own */
 	struct loop_timer heal; /* every minute: are the maps still as they should be? */
 	struct loop_timer save;
 	bool save_armed;
+	bool sweep_failed; /* the last time; told once */
 
 	uint64_t retry_ms;	  /* after a failure; 0: all is well */
 	char problem[512];	  /* of the last work; "" */

@@ -14,7 +14,7 @@
 struct snapshot_service {
 	struct skep_service_name name;
 	uint32_t service_id;
-	int64_t ring; /* tasks in its ring; -1: it has none */
+	int64_t ring; /* slots of its ring; -1: it has none */
 	struct skep_counter counter;
 };
 
@@ -22,6 +22,7 @@ struct snapshot_task {
 	struct skep_addr addr;
 	struct skep_task task;
 	struct skep_counter counter;
+	uint32_t flows; /* live */
 };
 
 struct snapshot {

@@ -198,14 +198,15 @@ static json_t *task_json(const struct model_task *task, const struct snapshot *s
 	const char *level = level_names[task_level(task, snapshot, &entry)];
 	bool local = task->node && task->node == self;
 	json_t *row = json_pack(
-		"{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:s, s:s, s:b, s:s?}", "id", task->id, "name",
-		task->name, "service", task->service->name, "node",
+		"{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:s, s:s, s:b, s:s?, s:o}", "id", task->id,
+		"name", task->name, "service", task->service->name, "node",
 		task->node ? task->node->name : NULL, "node_address",
 		task->node ? json_from_addr(&task->node->address) : json_null(), "address",
 		task->n_addresses ? json_from_addr(&task->addresses[0].address) : json_null(),
 		"level", level, "desired", model_task_state_name(task->desired), "state",
 		model_task_state_name(task->state), "local", local, "interface",
-		local ? task_interface(task, node, net) : NULL);
+		local ? task_interface(task, node, net) : NULL, "flows",
+		entry ? json_integer(entry->flows) : json_null());
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/local_tasks.h"
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "lib/hash.h"
 #include "lib/log.h"
@@ -110,7 +111,8 @@ static int apply(struct agent *agent, struct skep_error *error)
 	int err;
 
 	agent->node.datapath.links_changed = agent->links_changed;
-	err = datapath_apply(agent->datapath, agent->model, &agent->node.datapath, &changes, error);
+	err = datapath_apply(agent->datapath, agent->in_force, &agent->node.datapath, &changes,
+			     error);
 	agent->links_changed = agent->links_changed && err;
 
 	agent->applied = changes;
@@ -192,8 +194,17 @@ static struct model *take_incoming(struct agent *agent)
 	agent->incoming = NULL;
 	agent->from_disk = false;
 	agent->unsaved = true;
+	agent->unrouted = true;
 	*agent->version = '\0';
 	return old;
+}
+
+static int update_routes(struct agent *agent, struct skep_error *error)
+{
+	int err = agent->unrouted ? routes_update(agent->routes, agent->model, error) : 0;
+
+	agent->unrouted = agent->unrouted && err;
+	return err;
 }
 
 static void do_work(struct agent *agent)
@@ -213,6 +224,9 @@ static void do_work(struct agent *agent)
 		old = take_incoming(agent);
 
 	failed = read_network(agent, &why);
+	err = overrides_apply(agent->overrides, agent->model, fresh, &agent->in_force,
+			      failed ? &other : &why);
+	failed = failed ? failed : err;
 	err = update_node(agent, failed ? &other : &why);
 	failed = failed ? failed : err;
 	/* Without memory for the node's state, what is known of it may be cut short. */
@@ -224,8 +238,14 @@ static void do_work(struct agent *agent)
 	err = vips_update(agent->vips, serves, failed ? &other : &why);
 	failed = failed ? failed : err;
 	publish(agent);
+	/* Who connects to tasks hears of them when the data path knows them. */
+	if (fresh || agent->overridden)
+		api_changed(agent->api);
+	agent->overridden = false;
 	if (fresh)
 		journal_model(old, agent->model);
+	err = update_routes(agent, failed ? &other : &why);
+	failed = failed ? failed : err;
 	model_free(old);
 	if (agent->unsaved && !agent->save_armed) {
 		agent->save_armed = true;
@@ -259,13 +279,25 @@ static void log_docker_problem(struct agent *agent)
 	snprintf(last, sizeof(agent->docker_problem), "%s", problem ? problem : "");
 }
 
+static void sweep(struct agent *agent)
+{
+	struct skep_error error;
+	int err = datapath_sweep(agent->datapath, &error);
+
+	if (err && !agent->sweep_failed)
+		log_warning("%s: counts of live flows may be too high", error.text);
+	agent->sweep_failed = err != 0;
+}
+
 static void tick_expired(struct loop_timer *timer)
 {
 	struct agent *agent = container_of(timer, struct agent, tick);
 
 	loop_arm(agent->loop, timer, TICK_MS);
 	upstream_tick(agent->upstream);
+	sweep(agent);
 	publish(agent);
+	override_tick(agent);
 	if (agent->from_disk && !agent->applied_count)
 		agent_work_soon(agent);
 	log_docker_problem(agent);
@@ -316,8 +348,10 @@ static void heal_expired(struct loop_timer *timer)
 	agent_work_now(agent);
 	if (!may_apply(agent) || agent->retry_ms)
 		return;
-	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath,
+	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath,
 			      report_difference, &lines, &differences, &error);
+	/* Back ends that were removed go once nobody is connected to them. */
+	agent_work_soon(agent);
 	if (!err && !differences)
 		return;
 	if (!err && differences > HEAL_LINES_MAX)
@@ -326,7 +360,6 @@ static void heal_expired(struct loop_timer *timer)
 		err = datapath_resync(agent->datapath, &error);
 	if (err)
 		log_error("cannot compare the maps with what they should be: %s", error.text);
-	agent_work_soon(agent);
 }
 
 void agent_work_open(struct agent *agent)

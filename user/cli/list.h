@@ -33,6 +33,11 @@ int services_print(const json_t *rows, FILE *out);
 int tasks_print(const json_t *rows, FILE *out);
 int flows_print(const json_t *rows, FILE *out);
 int vips_print(const json_t *rows, FILE *out);
+int overrides_print(const json_t *rows, FILE *out);
+/* Of /v1/routes, whose answer is an object. */
+int routes_print(const json_t *routes, FILE *out);
+/* Of /v1/route. */
+int route_print(const json_t *answer, FILE *out);
 
 /* JSON for programs: indented, with a newline at the end. -EIO. */
 int list_print_json(const json_t *json, FILE *out);

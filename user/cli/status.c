@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/list.h"
+#include "cli/override_rows.h"
 #include "cli/quantity.h"
 #include "cli/rows.h"
 #include "cli/verdicts.h"
@@ -52,6 +53,17 @@ static void problem_of(struct problems *problems, const json_t *status, const ch
 		problem(problems, strcmp(part, "datapath") ? part : "data path", "%s", text);
 }
 
+/* Labels that make no sense. */
+static void problem_overrides(struct problems *problems, const json_t *overrides)
+{
+	const json_t *override;
+	size_t i;
+
+	json_array_foreach (overrides, i, override)
+		if (!strcmp(row_text(override, "kind"), "invalid"))
+			problem(problems, "overrides", "%s", row_text(override, "text"));
+}
+
 static void find_problems(struct problems *problems, const json_t *status)
 {
 	const json_t *source = json_object_get(status, "source");
@@ -62,6 +74,9 @@ static void find_problems(struct problems *problems, const json_t *status)
 	if (strcmp(row_text(source, "state"), "current") != 0)
 		problem(problems, "source", "%s: %s", row_text(source, "state"),
 			row_text(source, "text"));
+	if (*row_text(status, "overrides_problem"))
+		problem(problems, "overrides", "%s", row_text(status, "overrides_problem"));
+	problem_overrides(problems, json_object_get(status, "overrides"));
 	problem_of(problems, status, "docker");
 	problem_of(problems, status, "feed");
 	if (!json_array_size(json_object_get(datapath, "interfaces")))
@@ -245,6 +260,20 @@ static void print_vips(const json_t *vips, FILE *out)
 	fprintf(out, "%zu held elsewhere or nowhere\n", others);
 }
 
+/* Not those that bear on nothing: skep override list has them. */
+static void print_overrides(const json_t *overrides, FILE *out)
+{
+	const json_t *override;
+	size_t i;
+
+	json_array_foreach (overrides, i, override) {
+		if (!json_is_true(json_object_get(override, "bears")))
+			continue;
+		label("override", out);
+		override_print(override, out);
+	}
+}
+
 void status_print(const json_t *status, bool colours, FILE *out)
 {
 	struct problems problems = {
@@ -260,6 +289,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	print_sources(status, out);
 	print_datapath(json_object_get(status, "datapath"), out);
 	print_vips(json_object_get(status, "vips"), out);
+	print_overrides(json_object_get(status, "overrides"), out);
 	verdicts_print(json_object_get(status, "verdicts"), out);
 }
 

@@ -39,7 +39,8 @@ static const struct {
 	{SKEP_ANSWER_IDLE_RST, true,
 	 "connections reset: silent for longer than their service's skep.idle"},
 	{SKEP_ANSWER_NOT_BOUND, false,
-	 "refused: the service is bound to other addresses (skep.bind); see skep services"},
+	 "refused: the service is bound to other addresses (skep.bind) or disabled; see skep "
+	 "services"},
 	{SKEP_ANSWER_TOO_BIG, false,
 	 "answered fragmentation needed: too big for the tunnel, and not to be fragmented"},
 	{SKEP_ICMP_ERROR, false, "ICMP errors about a flow's packets, carried to their sender"},

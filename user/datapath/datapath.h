@@ -114,6 +114,12 @@ int datapath_verify(struct datapath *datapath, const struct model *model,
  */
 int datapath_resync(struct datapath *datapath, struct skep_error *error);
 
+/*
+ * Goes over a part of the table of flows, a thirtieth of it, and ends those that nobody ended
+ * (bpf/sweep.h). To be called about once a second.
+ */
+int datapath_sweep(struct datapath *datapath, struct skep_error *error);
+
 /* Removes everything that skep made: VIPs, hooks, clsact where ours, skep0, rule and routes, pins.
  * Works without an agent. */
 int datapath_unload(const char *bpffs, struct skep_error *error);

@@ -33,10 +33,14 @@ struct desired {
 struct desired_numbers {
 	const struct table *names;
 	const struct table *tasks;
+	const struct ring_set *rings; /* the last desired ones: those that stay are not worked out
+					 again; NULL: none */
 	struct pool *service_ids;
 	struct pool *task_counters;
 	void (*clear_service)(void *context, uint32_t service_id);
 	void (*clear_task)(void *context, uint32_t counter);
+	/* Has a back end outside the Swarm connections still? NULL: none has. */
+	bool (*in_use)(void *context, const struct skep_addr *backend);
 	void *context;
 };
 

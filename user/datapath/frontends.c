@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "model/options.h"
 #include "net/net.h"
 #include "skep/table.h"
 
@@ -43,14 +42,19 @@ static struct skep_service service_value(uint32_t service_id, const struct model
 	return (struct skep_service){
 		.service_id = service_id,
 		.target_port = htons(port->target),
+		.policy = (uint8_t)options->policy,
 		.flags = options->has_allow ? SKEP_SERVICE_ALLOW : 0,
 		.idle_ticks = ticks_of(port->protocol == IPPROTO_TCP ? options->idle_s
 								     : options->udp_idle_s),
+		.affinity_ticks =
+			options->policy == SKEP_POLICY_SOURCE ? ticks_of(options->affinity_s) : 0,
 	};
 }
 
+/* port_rings NULL: overrides do not count there. */
 static int add_at(struct table *services, const struct model_service *service, uint32_t service_id,
-		  const struct options *options, const struct skep_addr *addr, bool closed)
+		  const struct options *options, const struct port_rings *port_rings,
+		  const struct skep_addr *addr, bool closed)
 {
 	int err = 0;
 
@@ -63,7 +67,9 @@ static int add_at(struct table *services, const struct model_service *service, u
 			.protocol = port->protocol,
 		};
 
-		if (closed)
+		if (port_rings)
+			port_rings_value(port_rings, port, &value);
+		if (closed || (port_rings && port->disabled))
 			value.flags |= SKEP_SERVICE_CLOSED;
 		err = table_add(services, &frontend, &value);
 	}
@@ -94,23 +100,22 @@ static int add_allowed(struct table *allow, uint32_t service_id, const struct op
 }
 
 int frontends_add(struct table *services, struct table *allow, const struct model_service *service,
-		  uint32_t service_id, const struct datapath_node *node)
+		  const struct options *options, uint32_t service_id,
+		  const struct port_rings *port_rings, const struct datapath_node *node)
 {
 	static const struct skep_addr any;
-	struct options options;
 	int err;
 
 	if (!service->n_ports)
 		return 0;
-	options_read(service, &options, NULL, NULL);
-	err = add_allowed(allow, service_id, &options);
+	err = add_allowed(allow, service_id, options);
 	if (!err)
-		err = add_at(services, service, service_id, &options, &any, false);
+		err = add_at(services, service, service_id, options, NULL, &any, false);
 	for (size_t i = 0; i < node->n_addresses && !err; i++) {
 		const struct skep_addr *addr = &node->addresses[i];
-		bool closed = options.has_bind && !is_bound(&options, addr, node->net);
+		bool closed = options->has_bind && !is_bound(options, addr, node->net);
 
-		err = add_at(services, service, service_id, &options, addr, closed);
+		err = add_at(services, service, service_id, options, port_rings, addr, closed);
 	}
 	return err;
 }

@@ -19,9 +19,25 @@
 #include "tc.skel.h"
 
 const char *const programs_pins[] = {
-	"config",	 "services", "service_names", "allow",	      "rings", "tasks",
-	"nodes",	 "flows",    "returns",	      "fragments",    "hooks", "service_counters",
-	"task_counters", "verdicts", "wires",	      "xdp_counters", NULL,
+	"config",
+	"services",
+	"service_names",
+	"allow",
+	"rings",
+	"tasks",
+	"nodes",
+	"flows",
+	"returns",
+	"fragments",
+	"affinity",
+	"hooks",
+	"service_counters",
+	"task_counters",
+	"task_flows",
+	"verdicts",
+	"wires",
+	"xdp_counters",
+	NULL,
 };
 
 static char libbpf_said[256];
@@ -134,9 +150,12 @@ static int set_sizes(struct tc_bpf *object, const struct datapath_config *config
 		{object->maps.rings, config->max_services},
 		{object->maps.tasks, config->max_tasks},
 		{object->maps.task_counters, config->max_tasks},
+		{object->maps.task_flows, config->max_tasks},
 		{object->maps.nodes, config->max_nodes},
 		{object->maps.flows, bucket_count(config->max_flows)},
 		{object->maps.returns, bucket_count(config->max_flows)},
+		/* A client has several flows at a time, most of the time. */
+		{object->maps.affinity, config->max_flows / 4 + 1},
 		{object->maps.hooks, 8192},
 	};
 	int err = 0;
@@ -259,6 +278,7 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 		.to_mesh = bpf_program__fd(object->progs.to_mesh),
 		.from_task = bpf_program__fd(object->progs.from_task),
 	};
+	programs->sweep = bpf_program__fd(object->progs.sweep);
 	programs->config = bpf_map__fd(object->maps.config);
 	programs->services = bpf_map__fd(object->maps.services);
 	programs->service_names = bpf_map__fd(object->maps.service_names);

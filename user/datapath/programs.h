@@ -13,6 +13,7 @@ struct programs {
 	struct tc_bpf *object;
 	const struct bpf_object *maps; /* object's: whoever loads others on the same maps */
 	struct hooks_programs fds;
+	int sweep; /* the program, by file descriptor */
 	/* Maps, by file descriptor; owned by object. */
 	int config, services, service_names, allow, rings, tasks, nodes, service_counters,
 		task_counters, hooks, wires;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "http/fields.h"
 
+#include <endian.h>
 #include <errno.h>
 
 enum state {
@@ -23,19 +24,21 @@ static int refuse(enum http_refusal *refusal, enum http_refusal reason)
 }
 
 /*
- * The first of [at, end) that no value has, or HTAB, or end. Eight bytes at a time: a borrow or a
- * carry only ever comes from a byte that is one of those, so no byte is missed.
+ * The first of [at, end) that no value has, or HTAB, or end. Eight bytes at a time: a borrow only
+ * ever comes from a byte that is one of those, so the lowest that is marked is one.
  */
 static const char *skip_value(const char *at, const char *end)
 {
 	const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
 
 	for (; end - at >= 8; at += 8) {
-		uint64_t eight, is_del;
+		uint64_t eight, is_del, found;
 		memcpy(&eight, at, sizeof(eight));
+		eight = le64toh(eight);
 		is_del = eight ^ ones * 0x7f;
-		if ((((eight - ones * 0x20) & ~eight) | ((is_del - ones) & ~is_del)) & tops)
-			break;
+		found = (((eight - ones * 0x20) & ~eight) | ((is_del - ones) & ~is_del)) & tops;
+		if (found)
+			return at + __builtin_ctzll(found) / 8;
 	}
 	while (at < end && http_is(*at, HTTP_VALUE) && *at != '\t')
 		at++;

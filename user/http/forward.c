@@ -154,10 +154,9 @@ static bool request_field_stays(const struct http_head *head, const char *data,
 	case HTTP_NAME_HTTP2_SETTINGS:
 	case HTTP_NAME_TE:
 	case HTTP_NAME_UPGRADE:
+	case HTTP_NAME_EXPECT:
 	case HTTP_NAME_X_FORWARDED_FOR:
 		return false;
-	case HTTP_NAME_EXPECT:
-		return head->expect_continue;
 	case HTTP_NAME_FORWARDED:
 	case HTTP_NAME_X_FORWARDED_PROTO:
 	case HTTP_NAME_X_FORWARDED_HOST:
@@ -175,6 +174,9 @@ static bool request_field_stays(const struct http_head *head, const char *data,
 
 static void put_request_connection(struct out *out, const struct http_head *head, const char *data)
 {
+	/* Once, however often it came: not everybody takes it twice. */
+	if (head->expect_continue && !http_fields_first(&head->fields, HTTP_NAME_EXPECT)->drop)
+		PUT(out, "Expect: 100-continue\r\n");
 	if (head->upgrade && head->takes_trailers)
 		PUT(out, "Connection: upgrade, TE\r\n");
 	else if (head->upgrade)
@@ -292,7 +294,7 @@ ssize_t http_forward_trailers(const struct http_fields *fields, const char *data
 
 	PUT(&out, "0\r\n");
 	for (uint32_t i = 0; i < fields->n; i++)
-		if (http_trailer_passes(&fields->list[i], data))
+		if (!fields->list[i].drop && http_trailer_passes(&fields->list[i], data))
 			put_kept(&out, data, &fields->list[i]);
 	PUT(&out, "\r\n");
 	return finish(&out, room);

@@ -13,7 +13,8 @@
  *		size += read(…, data + size, …);
  *	while ((err = http_head_parse(&head, data, size)) == -EAGAIN);
  *
- * and then the body starts at data + head.size, framed as head.framing says.
+ * and then the body starts at data + head.size, framed as head.framing says. After an interim
+ *answer (1xx, but for 101) there comes another head, to be begun anew, for the same request.
  */
 #ifndef SKEP_HTTP_HEAD_H
 #define SKEP_HTTP_HEAD_H

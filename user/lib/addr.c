@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define V4_BITS_BEFORE 96
@@ -105,10 +107,15 @@ static void v4_text(const uint8_t bytes[4], char *at)
 
 const char *addr_text(const struct skep_addr *addr, char buffer[ADDR_TEXT_SIZE])
 {
-	if (skep_addr_is_v4(addr))
+	if (skep_addr_is_v4(addr)) {
 		v4_text((const uint8_t *)&addr->word[3], buffer);
-	else
+	} else if (skep_addr_is_outside(addr) && addr->word[2] <= UINT16_MAX) {
+		v4_text((const uint8_t *)&addr->word[3], buffer);
+		snprintf(buffer + strlen(buffer), ADDR_TEXT_SIZE - strlen(buffer), ":%u",
+			 ntohs((uint16_t)addr->word[2]));
+	} else {
 		inet_ntop(AF_INET6, addr, buffer, ADDR_TEXT_SIZE);
+	}
 	return buffer;
 }
 

@@ -100,6 +100,9 @@ static size_t change_fields(struct exchange *exchange, const char *data,
 	if (result->stripped.size)
 		extras[n++] = (struct http_extra){HTTP_TEXT("X-Forwarded-Prefix"),
 						  http_of_route(result->stripped)};
+	if (result->replaced.size)
+		extras[n++] = (struct http_extra){HTTP_TEXT("X-Replaced-Path"),
+						  http_of_route(result->replaced)};
 	for (const struct route_field *change = exchange->rule->fields; change;
 	     change = change->next) {
 		struct http_field *field;

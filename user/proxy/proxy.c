@@ -50,13 +50,13 @@ struct proxy {
 	bool metrics_failed;
 };
 
-static void take_model(void *context, struct model *model)
+static void take_news(void *context, const struct watch_news *news)
 {
 	struct proxy *proxy = context;
 	struct skep_error error;
 	struct view *view;
 	size_t n_problems;
-	int err = view_make(&proxy->views, model, &view, &error);
+	int err = view_make(&proxy->views, news, &view, &error);
 
 	if (err) {
 		log_error("%s: the routes there are stay in force", error.text);
@@ -282,7 +282,7 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 	/* What was kept of the last routes comes from within this. */
 	if (!err)
 		err = watch_open(&proxy->watch, proxy->loop, proxy->http, config->agent_socket,
-				 config->run_dir, take_model, proxy, error);
+				 config->run_dir, take_news, proxy, error);
 	return err ? err : start_workers(proxy, error);
 }
 

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "datapath/ring_build.h"
 #include "model/options.h"
 #include "proxy/check.h"
+#include "proxy/watch.h"
 
 /* A service's tasks that take requests: tasks[first … first + n) of the list. */
 struct served {
@@ -19,7 +21,8 @@ struct served {
 struct making {
 	struct views *views;
 	struct view *view;
-	struct served *served; /* of the model's services */
+	const struct model *model; /* in force */
+	struct served *served;	   /* of the model's services */
 	const struct model_task **tasks;
 	uint32_t *next;	       /* of groups: 1 + the next of the same service */
 	const char **networks; /* of groups */
@@ -33,7 +36,7 @@ static bool takes_requests(const struct model_task *task)
 /* By counting, in two passes. */
 static int list_tasks(struct making *making)
 {
-	const struct model *model = making->view->model;
+	const struct model *model = making->model;
 	size_t first = 0;
 
 	making->served = calloc(model->n_services + 1, sizeof(*making->served));
@@ -134,11 +137,23 @@ static int make_order(struct view_group *group)
 	return err;
 }
 
+/* Overrides name published ports; a service's HTTP obeys what is said of the one that leads to the
+ * same port of its tasks. */
+static const struct model_task *pinned_task(const struct model_service *service, uint16_t port)
+{
+	for (size_t i = 0; i < service->n_ports; i++)
+		if (service->ports[i].target == port && service->ports[i].pinned)
+			return service->ports[i].pinned;
+	return NULL;
+}
+
 static int fill_group(struct making *making, struct view_group *group,
 		      const struct model_service *service, const struct route_rule *rule)
 {
-	const struct served *served = &making->served[service - making->view->model->services];
+	const struct served *served = &making->served[service - making->model->services];
 	struct options options;
+
+	const struct model_task *pinned = pinned_task(service, rule->port);
 
 	options_read(service, &options, NULL, NULL);
 	group->service = service->name;
@@ -152,7 +167,7 @@ static int fill_group(struct making *making, struct view_group *group,
 		const struct skep_addr *addr = task_address(task, rule->port, rule->network);
 		struct view_task *made = &group->tasks[group->n_tasks];
 
-		if (!addr)
+		if (!addr || service->disabled || (pinned && pinned != task))
 			continue;
 		*made = (struct view_task){
 			.addr = *addr,
@@ -182,14 +197,14 @@ static bool same_network(const char *a, const char *b)
 static int find_group(struct making *making, const struct route_rule *rule, uint32_t *number)
 {
 	struct view *view = making->view;
-	const struct model_service *service = model_find_service(view->model, rule->service_id);
+	const struct model_service *service = model_find_service(making->model, rule->service_id);
 	struct served *served;
 	uint32_t at;
 
 	/* Routes and model are of one moment. */
 	if (!service)
 		return -EINVAL;
-	served = &making->served[service - view->model->services];
+	served = &making->served[service - making->model->services];
 	for (at = served->groups; at; at = making->next[at - 1])
 		if (view->groups[at - 1].port == rule->port &&
 		    same_network(making->networks[at - 1], rule->network)) {
@@ -252,23 +267,37 @@ static void view_free(struct views *views, struct view *view)
 	free(view->groups);
 	free(view->of_rule);
 	route_table_free(view->routes);
+	model_free(view->effective); /* it borrows from the model */
 	model_free(view->model);
 	free(view);
 }
 
-int view_make(struct views *views, struct model *model, struct view **result,
+int view_make(struct views *views, const struct watch_news *news, struct view **result,
 	      struct skep_error *error)
 {
 	struct view *view = calloc(1, sizeof(*view));
 	struct making making = {.views = views, .view = view};
-	int err;
+	bool *bears = calloc(news->n_overrides + 1, sizeof(*bears));
+	struct timespec now;
+	int err = view && bears ? 0 : -ENOMEM;
 
-	if (!view) {
-		model_free(model);
-		return error_errno(error, -ENOMEM, "cannot take over new routes");
+	if (!view)
+		model_free(news->model);
+	else
+		view->model = news->model;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!err)
+		err = override_apply(view->model, news->overrides, news->n_overrides,
+				     (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+				     &view->effective, bears);
+	free(bears);
+	free(news->overrides);
+	if (!err) {
+		making.model = view->effective ? view->effective : view->model;
+		err = route_table_build(&view->routes, making.model, error);
+	} else {
+		error_errno(error, err, "cannot take over new routes");
 	}
-	view->model = model;
-	err = route_table_build(&view->routes, model, error);
 	if (!err) {
 		err = list_tasks(&making);
 		if (!err)
@@ -281,7 +310,8 @@ int view_make(struct views *views, struct model *model, struct view **result,
 	free(making.next);
 	free(making.networks);
 	if (err) {
-		view_free(views, view);
+		if (view)
+			view_free(views, view);
 		return err;
 	}
 	atomic_init(&view->users, 1);

@@ -20,6 +20,7 @@
 
 struct checks;
 struct check;
+struct watch_news;
 
 struct view_task {
 	struct skep_addr addr; /* where the task is asked */
@@ -50,6 +51,7 @@ struct view {
 	atomic_uint users;
 	struct view *next; /* the main thread's list of all */
 	struct model *model;
+	struct model *effective; /* with overrides; NULL: they change nothing */
 	struct route_table *routes;
 	struct view_route *of_rule;
 	size_t n_rules;
@@ -65,9 +67,10 @@ struct views {		  /* the main thread's */
 };
 
 /*
- * Takes over the model, also when it fails. The new view has one user, the caller. -ENOMEM.
+ * Takes over what news points to, also when it fails. The new view has one user, the caller.
+ * -ENOMEM.
  */
-int view_make(struct views *views, struct model *model, struct view **view,
+int view_make(struct views *views, const struct watch_news *news, struct view **view,
 	      struct skep_error *error);
 void view_hold(struct view *view);
 /* By any thread. NULL is fine. */

@@ -2,6 +2,7 @@
 #include "proxy/watch.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct watch {
 	struct loop *loop;
 	struct http *http;
 	char *socket, *file;
-	void (*take)(void *context, struct model *model);
+	void (*take)(void *context, const struct watch_news *news);
 	void *context;
 	struct loop_timer ask;
 	struct http_request *request;
@@ -67,20 +68,53 @@ static void keep(struct watch *watch, const char *text, size_t size)
 		loop_arm(watch->loop, &watch->save, SAVE_DELAY_MS);
 }
 
+/* The first line: an array of overrides. */
+static int read_overrides(const char *text, size_t size, struct watch_news *news,
+			  struct skep_error *error)
+{
+	json_t *rows = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *row;
+	size_t i;
+	int err = 0;
+
+	if (!json_is_array(rows) || json_array_size(rows) > 2 * OVERRIDES_MAX) {
+		json_decref(rows);
+		return error_set(error, -EINVAL, "its first line is no array of overrides");
+	}
+	news->overrides = calloc(json_array_size(rows) + 1, sizeof(*news->overrides));
+	if (!news->overrides)
+		err = error_errno(error, -ENOMEM, "cannot keep overrides");
+	json_array_foreach (rows, i, row) {
+		if (!err)
+			err = override_from_json(row, NULL, &news->overrides[news->n_overrides++],
+						 error);
+	}
+	json_decref(rows);
+	return err;
+}
+
+/* 1: it was another than the last, and was taken; 0: it was the same. */
 static int take(struct watch *watch, const char *text, size_t size, struct skep_error *error)
 {
+	const char *end = memchr(text, '\n', size);
+	struct watch_news news = {0};
 	char version[HASH_TEXT_SIZE];
-	struct model *model;
 	int err;
 
 	hash_text(hash_bytes(HASH_START, text, size), version);
 	if (strcmp(version, watch->version) == 0)
 		return 0;
-	err = model_parse(text, size, &model, error);
-	if (err)
+	if (!end)
+		return error_set(error, -EINVAL, "it has not two lines");
+	err = read_overrides(text, (size_t)(end - text), &news, error);
+	if (!err)
+		err = model_parse(end + 1, size - (size_t)(end + 1 - text), &news.model, error);
+	if (err) {
+		free(news.overrides);
 		return err;
+	}
 	memcpy(watch->version, version, sizeof(version));
-	watch->take(watch->context, model);
+	watch->take(watch->context, &news);
 	return 1;
 }
 
@@ -151,7 +185,7 @@ static void ask_expired(struct loop_timer *timer)
 	struct skep_error error;
 
 	/* Until the agent has answered once it is not asked to wait: it may have started anew. */
-	snprintf(url, sizeof(url), "http://localhost/v1/model%s%s",
+	snprintf(url, sizeof(url), "http://localhost/v1/watch%s%s",
 		 watch->current ? "?version=" : "", watch->current ? watch->version : "");
 	watch->asked_ns = loop_now_ns();
 	if (http_start(watch->http, &query, &watch->request, &error))
@@ -174,7 +208,7 @@ static void read_kept(struct watch *watch)
 
 int watch_open(struct watch **result, struct loop *loop, struct http *http,
 	       const char *agent_socket, const char *run_dir,
-	       void (*take_model)(void *context, struct model *model), void *context,
+	       void (*take_news)(void *context, const struct watch_news *news), void *context,
 	       struct skep_error *error)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
@@ -185,12 +219,12 @@ int watch_open(struct watch **result, struct loop *loop, struct http *http,
 		.loop = loop,
 		.http = http,
 		.socket = strdup(agent_socket),
-		.take = take_model,
+		.take = take_news,
 		.context = context,
 		.ask = {.expired = ask_expired},
 		.save = {.expired = save_expired},
 	};
-	if (asprintf(&watch->file, "%s/model.json", run_dir) < 0)
+	if (asprintf(&watch->file, "%s/last", run_dir) < 0)
 		watch->file = NULL;
 	if (!watch->socket || !watch->file) {
 		watch_close(watch);

@@ -12,12 +12,14 @@
 /* A request on its way through the steps. */
 struct way {
 	struct route_request request; /* with the path as it is by now */
+	struct route_text original;   /* path */
 	const struct route_rule *rule;
 	struct route_scratch *scratch;
 	struct auth_cache *cache;
 	char *halves[2]; /* the path is in one of them, or still the request's */
 	unsigned int next;
 	bool rewritten;
+	bool stripped; /* by the last step */
 	struct route_result *result;
 };
 
@@ -72,9 +74,16 @@ static bool strip(struct way *way, const struct route_step *step)
 		prefix.size--;
 	if (step->tell)
 		way->result->stripped = prefix;
+	way->stripped = true;
 	path.data += prefix.size;
 	path.size -= prefix.size;
 	return set_path(way, path, (struct route_text){"", 0});
+}
+
+static void tell_replaced(struct way *way, const struct route_step *step)
+{
+	if (step->tell)
+		way->result->replaced = way->original;
 }
 
 static bool rewrite(struct way *way, const struct route_step *step)
@@ -88,6 +97,7 @@ static bool rewrite(struct way *way, const struct route_step *step)
 	if (found != ROUTE_FOUND)
 		return answer(way, found == ROUTE_GAVE_UP ? 500 : 414);
 	take_spare(way, size);
+	tell_replaced(way, step);
 	if (size && *way->request.path.data == '/')
 		return true;
 	return set_path(way, way->request.path, (struct route_text){"", 0});
@@ -102,12 +112,21 @@ static bool is_plain(struct route_text text)
 	return true;
 }
 
+static uint16_t redirect_status(const struct way *way, const struct route_step *step)
+{
+	const struct route_text method = way->request.method;
+
+	if (!step->by_method || (method.size == 3 && memcmp(method.data, "GET", 3) == 0))
+		return step->status;
+	return step->status == 301 ? 308 : 307;
+}
+
 static bool redirect(struct way *way, const struct route_step *step, int written)
 {
 	if (written < 0 || written >= HALF)
 		return answer(way, 414);
 	way->result->outcome = ROUTE_REDIRECTION;
-	way->result->status = step->status;
+	way->result->status = redirect_status(way, step);
 	way->result->location = (struct route_text){spare(way), (size_t)written};
 	return false;
 }
@@ -182,8 +201,11 @@ static bool redirect_regex(struct way *way, const struct route_step *step)
 		return true;
 	if (found != ROUTE_FOUND)
 		return answer(way, found == ROUTE_GAVE_UP ? 500 : 414);
+	/* To itself would be for ever. */
+	if (size == (size_t)written && memcmp(location, spare(way), size) == 0)
+		return true;
 	way->result->outcome = ROUTE_REDIRECTION;
-	way->result->status = step->status;
+	way->result->status = redirect_status(way, step);
 	way->result->location = (struct route_text){location, size};
 	return false;
 }
@@ -225,6 +247,7 @@ static bool take_step(struct way *way, const struct route_step *step)
 		return set_path(way, (struct route_text){step->text, step->size},
 				way->request.path);
 	case ROUTE_SET_PATH:
+		tell_replaced(way, step);
 		return set_path(way, (struct route_text){step->text, step->size},
 				(struct route_text){"", 0});
 	case ROUTE_REWRITE:
@@ -282,6 +305,7 @@ void route_apply(const struct route_rule *rule, const struct route_request *requ
 {
 	struct way way = {
 		.request = *request,
+		.original = request->path,
 		.rule = rule,
 		.scratch = scratch,
 		.cache = cache,
@@ -290,9 +314,15 @@ void route_apply(const struct route_rule *rule, const struct route_request *requ
 	};
 
 	*result = (struct route_result){.outcome = ROUTE_FORWARD};
-	for (const struct route_step *step = rule->steps; step; step = step->next)
-		if (!take_step(&way, step))
+	for (const struct route_step *step = rule->steps; step; step = step->next) {
+		bool stripped = way.stripped;
+
+		/* One of several prefixes that are alternatives is off: pass over the others. */
+		way.stripped = stripped && step->more;
+		if (!stripped && !take_step(&way, step))
 			return;
+		way.stripped = way.stripped && step->more;
+	}
 	if (way.rewritten && !is_sound(way.request.path)) {
 		answer(&way, 400);
 		return;

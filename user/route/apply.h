@@ -20,6 +20,7 @@ struct route_result {
 	struct route_text path;	    /* into the request, or the buffer */
 	struct route_text location; /* into the buffer */
 	struct route_text stripped; /* for X-Forwarded-Prefix; size 0: none */
+	struct route_text replaced; /* for X-Replaced-Path: the path as it came; likewise */
 	const char *realm;
 	bool drop_authorization; /* it was for the proxy, and must not reach the task */
 };

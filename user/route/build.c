@@ -194,7 +194,7 @@ void route_draft_add(struct route_draft *draft, struct route_match *path)
 		return;
 	}
 	rule = add(build, sizeof(*rule));
-	slot = rule ? array_add(&build->rules, sizeof(*slot)) : NULL;
+	slot = rule ? array_add(&build->rules, sizeof(void *)) : NULL;
 	if (!slot) {
 		build->no_memory = true;
 		return;
@@ -206,4 +206,26 @@ void route_draft_add(struct route_draft *draft, struct route_match *path)
 		rule->prefix = (struct route_text){path->text, path->size};
 	rule->beside = rule;
 	*slot = rule;
+}
+
+struct route_match *route_unless_scheme(struct route_draft *draft, bool https)
+{
+	struct route_build *build = draft->build;
+	struct route_match *not_ = route_match_new(build, ROUTE_NOT);
+	struct route_match *any = route_match_new(build, ROUTE_ANY);
+	struct route_match *direct = route_match_new(build, https ? ROUTE_TLS : ROUTE_NOT);
+	struct route_match *told =
+		route_match_text(build, ROUTE_FIELD, route_text_of(https ? "https" : "http"));
+
+	if (direct && !https)
+		direct->children = route_match_new(build, ROUTE_TLS);
+	if (!not_ || !any || !direct || !told || (!https && !direct->children)) {
+		draft->failed = true;
+		return NULL;
+	}
+	told->name = "X-Forwarded-Proto";
+	any->children = direct;
+	direct->next = told;
+	not_->children = any;
+	return not_;
 }

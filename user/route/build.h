@@ -115,6 +115,10 @@ bool route_read_url(struct route_draft *draft, struct route_text text, const cha
 const struct route_users *route_read_users(struct route_draft *draft, const char *value,
 					   bool plain);
 
+/* For a redirect to a scheme: when the request neither came by it nor, as a proxy in front says in
+ * X-Forwarded-Proto, to that one. NULL: no memory. */
+struct route_match *route_unless_scheme(struct route_draft *draft, bool https);
+
 /* ---- the readers */
 
 void route_read_skep(struct route_build *build);

@@ -19,7 +19,7 @@ struct entry { /* a rule filed under a host and a path */
 struct bucket { /* of one path, within a group */
 	size_t group;
 	struct route_text path;
-	const uint32_t *ranks; /* ascending */
+	uint32_t *ranks; /* ascending */
 	size_t n;
 };
 
@@ -144,23 +144,20 @@ static void add_length(uint32_t *lengths, size_t *n, size_t length)
 	(*n)++;
 }
 
-static void add_to_bucket(struct building *building, size_t n_ranks, uint32_t rank)
+/* place: where the ranks of the bucket's entries have room, if it is the first of them. */
+static void add_to_bucket(struct bucket *bucket, uint32_t *place, uint32_t rank)
 {
-	struct bucket *bucket = &building->buckets[building->index->n_buckets - 1];
-
 	/* A rule whose conditions name a thing twice is filed once. */
 	if (bucket->n && bucket->ranks[bucket->n - 1] == rank)
 		return;
 	if (!bucket->n)
-		bucket->ranks = &building->ranks[n_ranks];
-	building->ranks[n_ranks] = rank;
-	bucket->n++;
+		bucket->ranks = place;
+	bucket->ranks[bucket->n++] = rank;
 }
 
 static void group_entries(struct building *building, const struct entry *entries, size_t n)
 {
 	struct route_index *index = building->index;
-	size_t n_ranks = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct entry *entry = &entries[i];
@@ -180,8 +177,8 @@ static void group_entries(struct building *building, const struct entry *entries
 				(struct bucket){.group = index->n_groups - 1, .path = entry->path};
 			add_length((uint32_t *)group->lengths, &group->n_lengths, entry->path.size);
 		}
-		add_to_bucket(building, n_ranks, entry->rank);
-		n_ranks++;
+		add_to_bucket(&building->buckets[index->n_buckets - 1], building->ranks + i,
+			      entry->rank);
 	}
 }
 

@@ -147,7 +147,7 @@ static void read_headers(struct dfp *dfp)
 	while (route_list_next(&list, &element)) {
 		const char *colon = element.size ? memchr(element.data, ':', element.size) : NULL;
 		size_t size = colon ? (size_t)(colon - element.data) : 0;
-		struct route_text name = {element.data, size}, value = {colon + 1, 0};
+		struct route_text name = {element.data, size}, value = {colon ? colon + 1 : "", 0};
 		struct route_match *match;
 
 		if (colon)

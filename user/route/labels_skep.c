@@ -165,7 +165,7 @@ static void read_header(struct reading *reading, const char *value)
 	while (route_list_next(&list, &element)) {
 		const char *colon = element.size ? memchr(element.data, ':', element.size) : NULL;
 		size_t size = colon ? (size_t)(colon - element.data) : 0;
-		struct route_text name = {element.data, size}, rest = {colon + 1, 0};
+		struct route_text name = {element.data, size}, rest = {colon ? colon + 1 : "", 0};
 		struct route_match *match;
 
 		if (colon)
@@ -237,14 +237,8 @@ static void read_redirect(struct reading *reading, const char *value)
 	step->size = strlen(step->text);
 	/* A URL without a path of its own gets the request's. */
 	step->whole = !https && strchr(strstr(url, "://") + 3, '/') != NULL;
-	if (https) {
-		struct route_match *not = route_match_new(draft->build, ROUTE_NOT);
-
-		if (not )
-			not ->children = route_match_new(draft->build, ROUTE_TLS);
-		step->when = not ;
-		draft->failed = draft->failed || !not || !not ->children;
-	}
+	if (https)
+		step->when = route_unless_scheme(draft, true);
 }
 
 static void read_users(struct reading *reading, const char *value)
@@ -359,9 +353,7 @@ static void refuse_unknown(struct reading *reading)
 			continue;
 		draft->label = service->labels[i].key;
 		dot = strchr(key, '.');
-		if (!dot && !is_key(key, strlen(key)))
-			route_refuse(draft, "there is no such label; skep(8) lists them");
-		else if (dot && is_key(key, (size_t)(dot - key)))
+		if (dot && is_key(key, (size_t)(dot - key)))
 			route_refuse(draft, "%.*s is a label's own word and names no rule",
 				     (int)(dot - key), key);
 		else if (dot && !route_is_name((struct route_text){key, (size_t)(dot - key)}, "",
@@ -370,8 +362,9 @@ static void refuse_unknown(struct reading *reading)
 				     "a rule's name has 1 to %d letters, digits, `-` or `_`, as in "
 				     "skep.http.NAME.path",
 				     NAME_MAX_SIZE);
-		else if (dot && (size_t)(dot - key) == n && strncmp(key, draft->name, n) == 0 &&
-			 !is_key(dot + 1, strlen(dot + 1)))
+		else if (dot ? (size_t)(dot - key) == n && strncmp(key, draft->name, n) == 0 &&
+					 !is_key(dot + 1, strlen(dot + 1))
+			     : !is_key(key, strlen(key)))
 			route_refuse(draft, "there is no such label; skep(8) lists them");
 	}
 	draft->label = PREFIX "*";

@@ -164,7 +164,7 @@ static void place_traefik(struct route_rule **rules, size_t n)
 {
 	const struct route_rule *first = NULL;
 
-	qsort(rules, n, sizeof(*rules), compare_own);
+	qsort(rules, n, sizeof(void *), compare_own);
 	for (size_t i = n; i-- > 0;) {
 		if (!first || compare_places(rules[i], first) < 0)
 			first = rules[i];
@@ -187,7 +187,7 @@ void route_order_sort(struct route_rule **rules, size_t n)
 	if (n_traefik)
 		place_traefik(rules, n_traefik);
 	if (n)
-		qsort(rules, n, sizeof(*rules), compare);
+		qsort(rules, n, sizeof(void *), compare);
 	for (size_t i = 0; i < n; i++)
 		rules[i]->rank = (uint32_t)i;
 }

@@ -100,8 +100,11 @@ struct route_step {
 	uint16_t status;
 	uint16_t port;
 	bool whole;
-	bool every; /* ROUTE_REWRITE: not only the first */
-	bool tell;  /* ROUTE_STRIP: what was taken off goes into X-Forwarded-Prefix */
+	bool every;	/* ROUTE_REWRITE: not only the first */
+	bool more;	/* ROUTE_STRIP: the next step is instead of this one */
+	bool tell;	/* the task is told what was taken off (X-Forwarded-Prefix) or replaced
+			   (X-Replaced-Path) */
+	bool by_method; /* of status: for other methods than GET 307 for 302, 308 for 301 */
 };
 
 enum route_field_action {

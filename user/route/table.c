@@ -98,15 +98,14 @@ static void read_service(struct route_build *build, const struct model_service *
 
 static bool take(struct route_table *table, struct route_build *build)
 {
-	struct route_rule **rules =
-		arena_array(build->arena, build->rules.n + 1, sizeof(struct route_rule *));
+	struct route_rule **rules = arena_array(build->arena, build->rules.n + 1, sizeof(void *));
 	struct route_problem *problems =
 		arena_array(build->arena, build->problems.n + 1, sizeof(*problems));
 
 	if (!rules || !problems)
 		return false;
 	if (build->rules.n)
-		memcpy(rules, build->rules.items, build->rules.n * sizeof(*rules));
+		memcpy(rules, build->rules.items, build->rules.n * sizeof(void *));
 	if (build->problems.n)
 		memcpy(problems, build->problems.items, build->problems.n * sizeof(*problems));
 	for (size_t i = 0; i < build->rules.n; i++)

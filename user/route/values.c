@@ -48,24 +48,23 @@ const char *route_quote(struct route_text text, char buffer[QUOTE_SIZE])
 bool route_read_number(struct route_draft *draft, struct route_text text, int64_t least,
 		       int64_t most, int64_t *number)
 {
-	char digits[21], quoted[QUOTE_SIZE], *end = digits;
+	char digits[21] = {0}, quoted[QUOTE_SIZE], *end = digits;
+	long long value = 0;
 
-	if (text.size && text.size < sizeof(digits) - 1) {
+	if (text.size < sizeof(digits))
 		memcpy(digits, text.data, text.size);
-		digits[text.size] = '\0';
-		*number = isdigit((unsigned char)*digits) || (*digits == '-' && digits[1])
-				  ? strtoll(digits, &end, 10)
-				  : 0;
-	}
-	if (end == digits || *end || *number < least || *number > most)
+	if (isdigit((unsigned char)digits[*digits == '-']))
+		value = strtoll(digits, &end, 10);
+	if ((size_t)(end - digits) != text.size || end == digits || value < least || value > most)
 		return route_refuse(draft, "%s is not a number from %lld to %lld",
 				    route_quote(text, quoted), (long long)least, (long long)most);
+	*number = value;
 	return true;
 }
 
 bool route_read_port(struct route_draft *draft, struct route_text text, uint16_t *port)
 {
-	int64_t number;
+	int64_t number = 0;
 
 	if (!route_read_number(draft, text, 1, UINT16_MAX, &number))
 		return false;

@@ -9,30 +9,6 @@
 #include "model/model.h"
 #include "source/swarm_parts.h"
 
-#define LABEL_KEY_MAX	1024
-#define LABEL_VALUE_MAX 65536
-
-static json_t *convert_labels(struct parts *parts, const char *service, const json_t *labels)
-{
-	json_t *made = json_object(), *value;
-	const char *key;
-
-	json_object_foreach ((json_t *)labels, key, value) {
-		size_t length = strlen(key);
-		if (length == 0 || length > LABEL_KEY_MAX || !json_is_string(value) ||
-		    json_string_length(value) > LABEL_VALUE_MAX ||
-		    strlen(json_string_value(value)) != json_string_length(value))
-			parts_warn(parts, "service %s: label %.64s is not usable: left out",
-				   service, key);
-		else if (json_object_size(made) == MODEL_MAX_LABELS)
-			parts_warn(parts, "service %s has more than %d labels: the rest left out",
-				   service, MODEL_MAX_LABELS);
-		else
-			parts_set(parts, made, key, json_incref(value));
-	}
-	return made;
-}
-
 static bool is_port(json_int_t port)
 {
 	return port >= 1 && port <= UINT16_MAX;
@@ -137,7 +113,8 @@ void parts_add_services(struct parts *parts, const json_t *answer)
 					     parts_text(vip, "Addr"));
 		parts_append(parts, parts->services,
 			     json_pack("{sssssososo}", "id", id, "name", name, "labels",
-				       convert_labels(parts, name, json_object_get(spec, "Labels")),
+				       parts_labels(parts, "service", name, "",
+						    json_object_get(spec, "Labels")),
 				       "ports", ports, "vips", vips));
 		add_created(parts, services[i].created);
 		parts_set(parts, parts->service_names, id, json_string(name));
