@@ -10,8 +10,8 @@
 # make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
 # make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
+# make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
-# make bench-http  skep proxy beside nginx and HAProxy; QUICK=1: in two minutes (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -223,6 +223,11 @@ bench-deps:
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/control.sh
 
+.PHONY: bench-http
+bench-http: deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/http.sh
+
 .PHONY: bench-http-parse
 bench-http-parse: $(BUILD)/bench/http_parse
 	@$<
@@ -231,10 +236,6 @@ $(BUILD)/bench/%: selftests/bench/%.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
-
-.PHONY: bench-http
-bench-http: $(BUILD)/skep $(TEST_TOOLS)
-	@selftests/bench/http.sh
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o

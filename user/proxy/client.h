@@ -37,6 +37,7 @@ struct client {
 	uint16_t port; /* host order */
 	uint8_t entry;
 	uint8_t state;	   /* enum client_state */
+	bool splices;	   /* its last request's payload was spliced */
 	uint32_t lingered; /* bytes */
 };
 

@@ -92,8 +92,9 @@ int exchange_room(struct worker *worker, struct buffer *buffer, size_t size)
 
 /* 0; -EAGAIN; -ENODATA: the end; another negative errno. */
 static int read_into(struct worker *worker, struct stream *stream, struct buffer *buffer,
-		     size_t limit)
+		     bool splices)
 {
+	size_t limit = worker->config->head_bytes;
 	ssize_t n;
 
 	if (!stream->readable)
@@ -106,7 +107,8 @@ static int read_into(struct worker *worker, struct stream *stream, struct buffer
 		if (!buffer_room(buffer) && buffer_grow(&worker->buffers, buffer, limit + 1))
 			return -ENOMEM;
 	}
-	n = stream_read(stream, buffer->data + buffer->end, buffer_room(buffer));
+	n = stream_read(stream, buffer->data + buffer->end,
+			exchange_first_read(buffer_room(buffer), splices));
 	if (n <= 0)
 		return n ? (int)n : -ENODATA;
 	buffer->end += (size_t)n;
@@ -136,7 +138,7 @@ static enum exchange_state run_head(struct worker *worker, struct exchange *exch
 			exchange_answer(worker, exchange, 408);
 			return EXCHANGE_AGAIN;
 		}
-		err = read_into(worker, &client->stream, &client->in, worker->config->head_bytes);
+		err = read_into(worker, &client->stream, &client->in, client->splices);
 		if (err)
 			return err == -EAGAIN ? EXCHANGE_GOES_ON : EXCHANGE_BROKEN;
 	}
@@ -228,6 +230,9 @@ static bool run_request(struct worker *worker, struct exchange *exchange,
 		return true;
 	case RELAY_ENDED:
 		exchange->request_ended = true;
+		/* The answer may take long; and the next request finds this one warm. */
+		if (!buffer_length(&exchange->client->in))
+			buffer_give(&worker->buffers, &exchange->client->in);
 		return true;
 	case RELAY_SINK_FAILED:
 		/* The task may have answered before it closed. */
@@ -264,7 +269,7 @@ static bool run_reply_head(struct worker *worker, struct exchange *exchange,
 			*state = EXCHANGE_AGAIN;
 			return false;
 		}
-		err = read_into(worker, stream, &exchange->up, worker->config->head_bytes);
+		err = read_into(worker, stream, &exchange->up, exchange->conn->backend->splices);
 		if (err == -EAGAIN)
 			return true;
 		if (err && exchange->reply_begun) {
@@ -288,12 +293,15 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	if (exchange->conn)
+	exchange->client->splices = exchange->request.spliced;
+	if (exchange->conn) {
+		exchange->conn->backend->splices = exchange->answer.spliced;
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   exchange->reply.keep_alive &&
 					   exchange->reply.framing != HTTP_FRAMING_CLOSE &&
 					   !buffer_length(&exchange->up));
+	}
 	return last ? EXCHANGE_LAST : EXCHANGE_DONE;
 }
 
