@@ -38,14 +38,15 @@ static struct text sent; /* what came out at the sink */
 
 static void add(struct text *text, const void *data, size_t size)
 {
+	if (!size)
+		return;
 	if (text->size + size > text->room) {
 		text->room = 2 * (text->size + size) + 64;
 		text->data = realloc(text->data, text->room);
 	}
 	if (!text->data)
 		abort();
-	if (size)
-		memcpy(text->data + text->size, data, size);
+	memcpy(text->data + text->size, data, size);
 	text->size += size;
 }
 
