@@ -105,6 +105,12 @@ answers() { # answers STATUS…: what comes back over raw has these statuses, in
 	[ "$got" = "$*" ] || { echo "$got"; return 1; }
 }
 
+alike() { # alike N AS-ARGUMENT…: two tasks answer; each of the two workers takes turns of its own
+	local got
+	got=$(tasks_of "$@")
+	awk -v n="$1" '$2 < n / 2 - 2 { exit 1 } END { exit NR != 2 }' <<<"$got" || { echo "$got"; return 1; }
+}
+
 request() { # request LINE…: each with CR LF, and the empty line
 	printf '%s\r\n' "$@" ''
 }
@@ -170,7 +176,7 @@ for node in "${NODES[@]}"; do must within 10 is 200 status_of "$node" /app/where
 
 # Routing, on both nodes, to tasks on both.
 for node in "${NODES[@]}"; do
-	check "$node gives requests to both tasks in turn" is $'app.1 10\napp.2 10' tasks_of 20 "$node" /app/where
+	check "$node gives requests to both tasks alike" alike 20 "$node" /app/where
 	check "$node routes by an exact path" is 200 status_of "$node" /where
 	check "but not what is under it" is 404 status_of "$node" /where/else
 	check "$node routes by host" is 200 status_of "$node/www.books.example:8000" /where

@@ -271,6 +271,24 @@ static void when_all_are_left_out_any_is_taken(void **state)
 	assert_int_equal(got[1], 100);
 }
 
+static void a_task_that_fails_its_check_is_left_out(void **state)
+{
+	struct check down = {.down = true};
+	struct view_task *tasks;
+	unsigned int got[TASKS_MAX];
+
+	(void)state;
+	serve("round-robin", alike, 2);
+	tasks = group()->group->tasks;
+	tasks[0].check = &down;
+	pick_many(100, got, NULL);
+	assert_int_equal(got[1], 100);
+	atomic_store(&down.down, false);
+	pick_many(100, got, NULL);
+	assert_int_equal(got[0], 50);
+	tasks[0].check = NULL;
+}
+
 static void a_cookie_outweighs_the_policy_until_its_task_fails(void **state)
 {
 	struct balance_request request = from(1);
@@ -330,6 +348,7 @@ int main(void)
 		TEST(three_failures_in_a_row_leave_a_task_out_for_a_second),
 		TEST(each_time_again_is_twice_as_long_up_to_a_minute),
 		TEST(when_all_are_left_out_any_is_taken),
+		TEST(a_task_that_fails_its_check_is_left_out),
 		TEST(a_cookie_outweighs_the_policy_until_its_task_fails),
 		TEST(a_view_lives_as_long_as_a_request_holds_it),
 		TEST(what_is_known_of_a_task_outlives_a_change_of_view),

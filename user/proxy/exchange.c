@@ -2,8 +2,10 @@
 #include "proxy/exchange.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "proxy/access_line.h"
 #include "proxy/client.h"
@@ -200,6 +202,21 @@ static bool waits_for_client(const struct exchange *exchange)
 	       (!exchange->head.expect_continue || exchange->n_interim);
 }
 
+/* The client takes the answer, if slowly: so long as a socket's buffer is full nothing else shows
+ * it. At first it has the benefit of the doubt. */
+static bool client_takes(struct exchange *exchange)
+{
+	bool takes;
+	int left;
+
+	if (!exchange->reply_read || exchange->client->stream.writable ||
+	    ioctl(exchange->client->stream.source.fd, SIOCOUTQ, &left))
+		return false;
+	takes = !exchange->not_taken || (uint32_t)left < exchange->not_taken;
+	exchange->not_taken = (uint32_t)left;
+	return takes;
+}
+
 /* Has the client sent its body as fast as it must? What the task does not take is not its fault. */
 static bool body_trickles(struct worker *worker, struct exchange *exchange)
 {
@@ -346,10 +363,16 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 		return state;
 	if ((exchange->reply_read || exchange->interim) && !run_answer(worker, exchange, &state))
 		return state;
-	if (exchange->request.moved + exchange->answer.moved != before)
+	if (exchange->request.moved + exchange->answer.moved != before) {
 		exchange->active_ms = worker->now_ms;
+		exchange->not_taken = 0;
+	}
 	silent = exchange->expired &&
 		 worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange);
+	if (silent && client_takes(exchange)) {
+		exchange->active_ms = worker->now_ms;
+		silent = false;
+	}
 	if (body_trickles(worker, exchange) || (silent && waits_for_client(exchange))) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;

@@ -81,8 +81,10 @@ struct exchange {
 	bool interim; /* what is being sent is a 1xx */
 	unsigned int n_interim;
 	struct relay answer;
-	bool closes;	 /* the connection carries no request after this one */
-	uint16_t status; /* that the client is told; 0: none */
+	uint32_t not_taken; /* bytes that the client's socket held when it was silent; 0: not known
+			     */
+	bool closes;	    /* the connection carries no request after this one */
+	uint16_t status;    /* that the client is told; 0: none */
 
 	struct http_field fields[HTTP_FIELDS], reply_fields[HTTP_FIELDS];
 };

@@ -145,7 +145,7 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 		log_info("%s: ends when its requests have, in %u s at most",
 			 strsignal((int)info.ssi_signo), proxy->config->drain_time_ms / 1000);
 		notify_stopping(proxy->notify);
-		drain(proxy, true);
+		drain(proxy, !proxy->successor.pid);
 	}
 }
 
