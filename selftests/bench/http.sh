@@ -36,8 +36,10 @@ port_of() { # port_of PROXY
 	case $1 in skep) echo 8001 ;; nginx) echo 8002 ;; haproxy) echo 8003 ;; direct) echo $BACKEND_PORT ;; esac
 }
 
-model() {
+# What the proxy would have kept of an agent's last word: overrides, and the model.
+last_word() {
 	cat <<-END
+		[]
 		{"nodes": [{"id": "n1", "name": "n1", "address": "192.0.2.1", "ready": true}],
 		"networks": [{"id": "app", "name": "app", "subnets": ["127.0.0.0/8"]}],
 		"services": [{"id": "s1", "name": "bench", "labels": {"skep.http.port": "$BACKEND_PORT", "skep.http.path": "/"}}],
@@ -48,7 +50,7 @@ model() {
 
 skep_start() { # skep_start WORKERS
 	mkdir -p "$RUN_DIR/skep"
-	model >"$RUN_DIR/skep/model.json"
+	last_word >"$RUN_DIR/skep/last"
 	start skep taskset -c "$(cpus "$1")" "$SKEP" proxy --http 127.0.0.1:8001 --run-dir "$RUN_DIR/skep" \
 		--agent "$RUN_DIR/none.sock" --workers "$1" --max-connections 15000 --idle-time 600 --log-level error ${SKEP_FLAGS:-}
 }
