@@ -60,6 +60,8 @@ static void describe_to_environment(void)
 {
 	char *text = listeners_describe(&listeners, &config);
 
+	for (size_t i = 0; i < listeners.n; i++)
+		fcntl(listeners.list[i].fd, F_SETFD, 0);
 	setenv(LISTENERS_VARIABLE, text, 1);
 	free(text);
 }
