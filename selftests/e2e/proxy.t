@@ -252,6 +252,13 @@ half_closed() {
 }
 check "half-closed it still carries the other way" contains "bye" half_closed
 
+# Reads for longer than --answer-time, little at a time: the result is looked at below.
+must spawn leisure nsenter --net="/run/netns/$RUN-client" perl -MIO::Socket::INET -MTime::HiRes=sleep,time -e '
+	my $socket = IO::Socket::INET->new(PeerAddr => "192.0.2.1:8000"); my ($sum, $start) = (0, time);
+	syswrite $socket, "GET /web/bytes/50000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	while (my $n = sysread $socket, my $bytes, 65536) { $sum += $n; sleep 0.2 if time < $start + 12 }
+	print $sum > 50000000 ? "whole\n" : "broke off after $sum\n"'
+
 # Limits and refusals.
 check "a head that is too large: 431" is 431 status_of n1 /app/where -H "X: $(printf 'a%.0s' {1..9000})"
 check "of too many fields: 431" answers 431 < <({ printf 'GET /app/where HTTP/1.1\r\nHost: a\r\n' && for i in {1..40}; do printf 'A%d: 1\r\n' "$i"; done && printf '\r\n'; })
@@ -318,7 +325,8 @@ must labels empty skep.http.port=80 skep.http.path=/new
 check "new labels are in force within a second" within 1 is 503 status_of n1 /new
 check "old ones no more" is 404 status_of n1 /empty
 
-# A reader that does not read.
+# Readers that are slow, or do not read.
+check "a client that takes its answer slowly, but does, has all of it" within 30 contains whole cat "$RUN_DIR/log/leisure.log"
 memory() { awk '/^VmRSS/ { print $2 }' "/proc/$(proxy_pids n1)/status"; }
 before=$(memory)
 must spawn slow nsenter --net="/run/netns/$RUN-client" perl -MIO::Socket::INET -e 'my @s = map { my $s = IO::Socket::INET->new(PeerAddr => "192.0.2.1:8000");
