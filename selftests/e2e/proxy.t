@@ -256,7 +256,7 @@ check "half-closed it still carries the other way" contains "bye" half_closed
 must spawn leisure nsenter --net="/run/netns/$RUN-client" perl -MIO::Socket::INET -MTime::HiRes=sleep,time -e '
 	my $socket = IO::Socket::INET->new(PeerAddr => "192.0.2.1:8000"); my ($sum, $start) = (0, time);
 	syswrite $socket, "GET /web/bytes/50000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-	while (my $n = sysread $socket, my $bytes, 65536) { $sum += $n; sleep 0.2 if time < $start + 12 }
+	while (my $n = sysread $socket, my $bytes, 65536) { $sum += $n; sleep 0.8 if time < $start + 14 }
 	print $sum > 50000000 ? "whole\n" : "broke off after $sum\n"'
 
 # Limits and refusals.
