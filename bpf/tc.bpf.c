@@ -5,7 +5,11 @@
  *	from_wire  ingress of the interfaces that clients come in by
  *	from_mesh  ingress of skep0
  *	to_mesh    egress of skep0
- *	from_task  ingress of the host end of a task's veth
+ *	from_task  ingress of the host end of a task's veth, or another container's
+ *
+ * and a fifth one that only forbids:
+ *
+ *	from_bridge  ingress of the bridges that containers reach the host by
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
  *the stack untouched.
@@ -17,6 +21,7 @@
 
 #include "answer.h"
 #include "balance.h"
+#include "container.h"
 #include "count.h"
 #include "deliver.h"
 #include "fragment.h"
@@ -29,8 +34,6 @@
 #include "scratch.h"
 #include "table.h"
 #include "tunnel.h"
-
-#define PACKET_HOST 0 /* linux/if_packet.h */
 
 /* What skep does not balance goes on to the stack; what could not even be read (memory is short)
  * ends here. */
@@ -117,6 +120,36 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	}
 }
 
+/* A client's packet to its task, in work->choice, here or on another node. */
+static __noinline int forward(struct __sk_buff *skb, struct scratch *work,
+			      const struct skep_config *config)
+{
+	struct packet *packet = &work->packet;
+	struct choice *choice = &work->choice;
+	int verdict;
+
+	if (packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	else
+		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
+			     choice->new_flow);
+	if (choice->ifindex)
+		return deliver(skb, work, config, &choice->task, choice->ifindex,
+			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
+
+	if (packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+				   : mss_clamp(skb, packet, config->tunnel_mtu);
+	if (!verdict)
+		verdict = ttl_decrement(skb);
+	if (verdict)
+		return drop(verdict);
+	return tunnel_send(skb, config, &choice->node,
+			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
+			   choice->task.word[3], config->underlay.word[3]);
+}
+
 SEC("tc")
 int from_wire(struct __sk_buff *skb)
 {
@@ -140,26 +173,7 @@ int from_wire(struct __sk_buff *skb)
 			return verdict;
 	}
 
-	if (packet->is_error)
-		count_verdict(SKEP_ICMP_ERROR);
-	else
-		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
-			     choice->new_flow);
-	if (choice->ifindex)
-		return deliver(skb, work, config, &choice->task, choice->ifindex,
-			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
-
-	if (packet_too_big(skb, packet, config->tunnel_mtu))
-		return answer_too_big(skb, packet, config);
-	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
-				   : mss_clamp(skb, packet, config->tunnel_mtu);
-	if (!verdict)
-		verdict = ttl_decrement(skb);
-	if (verdict)
-		return drop(verdict);
-	return tunnel_send(skb, config, &choice->node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
-			   choice->task.word[3], config->underlay.word[3]);
+	return forward(skb, work, config);
 }
 
 /* At the backend node: tells the client, through its ingress node, that its connection is no more.
@@ -218,13 +232,22 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 			   choice->task.word[3], work->frame_ingress.word[3]);
 }
 
+/* To the client: out by this node's routes, or into the container of this node that it is. */
+static __always_inline int send_to_asker(struct __sk_buff *skb, struct scratch *work,
+					 const struct skep_config *config)
+{
+	if (skep_addr_equal(&work->packet.reply.client, &config->underlay))
+		return send_to_container(skb, work, config);
+	return send_to_client(skb, config, &work->packet);
+}
+
 /* At the ingress node: a reply, ready for the client. */
 static __always_inline int frame_return(struct __sk_buff *skb, struct scratch *work,
 					const struct skep_config *config, __be32 task)
 {
 	if (!reply_accept(work, config, task))
 		return drop(SKEP_DROP_BAD_FRAME);
-	return send_to_client(skb, config, &work->packet);
+	return send_to_asker(skb, work, config);
 }
 
 /* Up to a socket of this host; never beyond, as this host's forwarding is no business of the
@@ -269,6 +292,9 @@ int from_mesh(struct __sk_buff *skb)
 	ingress = &work->frame_ingress;
 
 	framed = !bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0);
+	/* The device takes frames by IPv6 too; nodes send none. */
+	if (!framed && !bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, BPF_F_TUNINFO_IPV6))
+		return drop(SKEP_DROP_NOT_A_NODE);
 	*ingress = skep_addr_v4(bpf_htonl(key.remote_ipv4));
 	if (framed && !bpf_map_lookup_elem(&nodes, ingress))
 		return drop(SKEP_DROP_NOT_A_NODE);
@@ -398,6 +424,30 @@ int to_mesh(struct __sk_buff *skb)
 			   config->underlay.word[3]);
 }
 
+/*
+ * A container's own packet. To a frontend it is a client's; anything else it sends is Docker's.
+ * Frontends are there for everybody, so this leads to nothing that the container could not reach
+ * anyway.
+ */
+static __noinline int from_container(struct __sk_buff *skb, struct scratch *work,
+				     const struct skep_config *config)
+{
+	int verdict;
+
+	if (!service_find(&work->packet))
+		return pass(SKEP_PASS_NOT_FROM_TASK);
+	verdict = choose(skb, work, config);
+	if (verdict != CHOSEN)
+		return verdict;
+	/* While it still says whom to tell. */
+	if (!work->choice.ifindex && packet_too_big(skb, &work->packet, config->tunnel_mtu))
+		return answer_too_big(skb, &work->packet, config);
+	verdict = container_masquerade(skb, work, config);
+	if (verdict)
+		return drop(verdict);
+	return forward(skb, work, config);
+}
+
 SEC("tc")
 int from_task(struct __sk_buff *skb)
 {
@@ -416,7 +466,7 @@ int from_task(struct __sk_buff *skb)
 		return give_up(verdict);
 	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply,
 		       &place))
-		return pass(SKEP_PASS_NOT_FROM_TASK);
+		return from_container(skb, work, config);
 	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
 	if (packet->fragment == FRAGMENT_FIRST)
@@ -444,7 +494,7 @@ int from_task(struct __sk_buff *skb)
 		packet->reply.task = reply.frontend;
 		packet->reply.task_port = reply.frontend_port;
 		packet->reply.client_port = reply.client_port;
-		return send_to_client(skb, config, packet);
+		return send_to_asker(skb, work, config);
 	case SKEP_RETURN_TUNNEL:
 		return tunnel_send(
 			skb, config, &reply.ingress,
@@ -461,6 +511,28 @@ int from_task(struct __sk_buff *skb)
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
+}
+
+/*
+ * A container's packet to any node's tunnel port would leave as this node's own, since Docker
+ * masquerades it; or, with a forged source, come to this node's own tunnel as another's. So no
+ * container gets to that port, on any address.
+ */
+SEC("tc")
+int from_bridge(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	struct iphdr ip;
+	__be16 port;
+
+	if (!config || skb->protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes(skb, OFFSET_IP, &ip, sizeof(ip)) || ip.protocol != IPPROTO_UDP ||
+	    ip.frag_off & bpf_htons(IPV4_OFFSET))
+		return TC_ACT_OK;
+	if (bpf_skb_load_bytes(skb, OFFSET_IP + ip.ihl * 4 + offsetof(struct udphdr, dest), &port,
+			       sizeof(port)))
+		return TC_ACT_OK;
+	return port == config->tunnel_port ? drop(SKEP_DROP_FORGED) : TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "GPL";
