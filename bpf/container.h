@@ -52,21 +52,20 @@ static __always_inline int path_is_noted(const struct scratch *work)
 	const struct skep_return_path *path = (const void *)work->path.value;
 	const struct skep_return_path *known = (const void *)work->value;
 
-	return known->mode == SKEP_RETURN_CONTAINER && known->frontend_port == path->frontend_port &&
+	return known->mode == SKEP_RETURN_CONTAINER &&
+	       known->frontend_port == path->frontend_port &&
 	       known->ingress.word[0] == path->ingress.word[0] &&
 	       skep_addr_equal(&known->frontend, &path->frontend);
 }
 
 /* The port that the flow goes by, noted anew if it has to be. Returns 0 or a verdict. */
-static __noinline int container_port(struct scratch *work, const struct skep_config *config,
-				     __u32 ifindex, __be16 *port)
+static __always_inline int container_port(struct scratch *work, const struct skep_config *config,
+					  __u32 ifindex, __be16 *port)
 {
 	__u64 flow_hash = table_hash((const __u64 *)&work->packet.flow, config->seed);
 	struct table_place place = {};
 	__u32 given = flow_source_port(work, flow_hash);
 
-	if (!port)
-		return SKEP_DROP_ERROR;
 	if (given) {
 		*port = (__be16)given;
 		container_path(work, config, ifindex, *port);
@@ -100,8 +99,8 @@ static __noinline int container_port(struct scratch *work, const struct skep_con
 }
 
 /* Gives the packet this node's address as source, in work->packet too. Returns 0 or a verdict. */
-static __always_inline int container_masquerade(struct __sk_buff *skb, struct scratch *work,
-						const struct skep_config *config)
+static __noinline int container_masquerade(struct __sk_buff *skb, struct scratch *work,
+					   const struct skep_config *config)
 {
 	struct packet *packet = &work->packet;
 	__be16 port = 0;
@@ -112,17 +111,17 @@ static __always_inline int container_masquerade(struct __sk_buff *skb, struct sc
 	/* As a bridge's port it was for the bridge; now it is for whom skep hands it to. */
 	if (bpf_skb_change_type(skb, PACKET_HOST))
 		return SKEP_DROP_ERROR;
-	if (packet->is_error)
+	if (packet->is_error) {
 		port = icmp_source_port(work, config);
-	else
+	} else {
 		verdict = container_port(work, config, skb->ifindex, &port);
-	if (!packet->is_error && verdict)
-		return verdict;
-	verdict = packet->is_error
-			  ? icmp_rewrite(skb, NAT_SOURCE, config->underlay.word[3], port,
-					 packet->flow.frontend_port)
-			  : nat_rewrite(skb, packet, NAT_SOURCE, config->underlay.word[3], port,
-					packet->flow.frontend_port);
+		if (verdict)
+			return verdict;
+	}
+	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, config->underlay.word[3], port,
+						  packet->flow.frontend_port)
+				   : nat_rewrite(skb, packet, NAT_SOURCE, config->underlay.word[3],
+						 port, packet->flow.frontend_port);
 	packet->flow.client = config->underlay;
 	packet->flow.client_port = port;
 	packet->ttl--;

@@ -427,25 +427,73 @@ int to_mesh(struct __sk_buff *skb)
 /*
  * A container's own packet. To a frontend it is a client's; anything else it sends is Docker's.
  * Frontends are there for everybody, so this leads to nothing that the container could not reach
- * anyway.
+ * anyway. Returns CHOSEN, or the program's result.
  */
-static __noinline int from_container(struct __sk_buff *skb, struct scratch *work,
-				     const struct skep_config *config)
+static __noinline int choose_for_container(struct __sk_buff *skb, struct scratch *work,
+					   const struct skep_config *config)
 {
 	int verdict;
 
 	if (!service_find(&work->packet))
 		return pass(SKEP_PASS_NOT_FROM_TASK);
 	verdict = choose(skb, work, config);
-	if (verdict != CHOSEN)
-		return verdict;
-	/* While it still says whom to tell. */
-	if (!work->choice.ifindex && packet_too_big(skb, &work->packet, config->tunnel_mtu))
+	/* While the packet still says whom to tell. */
+	if (verdict == CHOSEN && !work->choice.ifindex &&
+	    packet_too_big(skb, &work->packet, config->tunnel_mtu))
 		return answer_too_big(skb, &work->packet, config);
-	verdict = container_masquerade(skb, work, config);
+	return verdict;
+}
+
+/* A task's packet that answers a client: back the way that was noted, which is in work->value. */
+static __noinline int send_reply(struct __sk_buff *skb, struct scratch *work,
+				 const struct skep_config *config)
+{
+	const struct skep_return_path *reply = (const void *)work->value;
+	struct packet *packet = &work->packet;
+	int verdict;
+
+	if (packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+
+	if ((reply->mode == SKEP_RETURN_TUNNEL || reply->mode == SKEP_RETURN_HOST_TUNNEL) &&
+	    packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	if (reply->mode == SKEP_RETURN_TUNNEL) {
+		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+		if (verdict)
+			return drop(verdict);
+	}
+	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply->frontend.word[3],
+						  reply->frontend_port, reply->client_port)
+				   : nat_rewrite(skb, packet, NAT_SOURCE, reply->frontend.word[3],
+						 reply->frontend_port, reply->client_port);
 	if (verdict)
 		return drop(verdict);
-	return forward(skb, work, config);
+
+	switch (reply->mode) {
+	case SKEP_RETURN_LOCAL:
+		packet->reply.task = reply->frontend;
+		packet->reply.task_port = reply->frontend_port;
+		packet->reply.client_port = reply->client_port;
+		return send_to_asker(skb, work, config);
+	case SKEP_RETURN_TUNNEL:
+		return tunnel_send(
+			skb, config, &reply->ingress,
+			SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
+							    ? bpf_ntohs(reply->frontend_port)
+							    : 0),
+			reply->ingress.word[3], packet->reply.task.word[3]);
+	case SKEP_RETURN_HOST:
+		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
+	case SKEP_RETURN_HOST_TUNNEL:
+		return tunnel_send(skb, config, &reply->ingress,
+				   SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0), reply->ingress.word[3],
+				   packet->reply.task.word[3]);
+	default:
+		return drop(SKEP_DROP_ERROR);
+	}
 }
 
 SEC("tc")
@@ -454,7 +502,6 @@ int from_task(struct __sk_buff *skb)
 	const struct skep_config *config = config_get();
 	struct scratch *work = scratch_get();
 	struct table_place place = {};
-	struct skep_return_path reply;
 	struct packet *packet;
 	int verdict;
 
@@ -464,53 +511,20 @@ int from_task(struct __sk_buff *skb)
 	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
-	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply,
-		       &place))
-		return from_container(skb, work, config);
-	if (packet->is_error)
-		count_verdict(SKEP_ICMP_ERROR);
-	if (packet->fragment == FRAGMENT_FIRST)
-		fragment_remember(packet);
+	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed),
+		       work->value, &place))
+		goto container;
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
+	return send_reply(skb, work, config);
 
-	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
-	    packet_too_big(skb, packet, config->tunnel_mtu))
-		return answer_too_big(skb, packet, config);
-	if (reply.mode == SKEP_RETURN_TUNNEL) {
-		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
-		if (verdict)
-			return drop(verdict);
-	}
-	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
-						  reply.frontend_port, reply.client_port)
-				   : nat_rewrite(skb, packet, NAT_SOURCE, reply.frontend.word[3],
-						 reply.frontend_port, reply.client_port);
-	if (verdict)
-		return drop(verdict);
-
-	switch (reply.mode) {
-	case SKEP_RETURN_LOCAL:
-		packet->reply.task = reply.frontend;
-		packet->reply.task_port = reply.frontend_port;
-		packet->reply.client_port = reply.client_port;
-		return send_to_asker(skb, work, config);
-	case SKEP_RETURN_TUNNEL:
-		return tunnel_send(
-			skb, config, &reply.ingress,
-			SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
-							    ? bpf_ntohs(reply.frontend_port)
-							    : 0),
-			reply.ingress.word[3], packet->reply.task.word[3]);
-	case SKEP_RETURN_HOST:
-		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
-	case SKEP_RETURN_HOST_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress,
-				   SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0), reply.ingress.word[3],
-				   packet->reply.task.word[3]);
-	default:
-		return drop(SKEP_DROP_ERROR);
-	}
+container:
+	/* One after another, not one in another: the stack is small. */
+	verdict = choose_for_container(skb, work, config);
+	if (verdict != CHOSEN)
+		return verdict;
+	verdict = container_masquerade(skb, work, config);
+	return verdict ? drop(verdict) : forward(skb, work, config);
 }
 
 /*

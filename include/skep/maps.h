@@ -255,7 +255,7 @@ enum skep_verdict {
 	SKEP_DROP_NO_TASK,   /* for a task that is not here, and nobody can be told */
 	SKEP_DROP_NO_ROUTE,  /* no route to the client */
 	SKEP_DROP_COLLISION, /* no source port was free, or the tuple became another flow's */
-	SKEP_DROP_FORGED, /* from a container to the tunnel's port: it would leave as a node's */
+	SKEP_DROP_FORGED,    /* from a container to the tunnel's port: it would leave as a node's */
 	SKEP_DROP_ERROR,     /* a kernel helper failed: no memory, not writable, … */
 	SKEP_VERDICT_COUNT
 };

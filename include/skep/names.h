@@ -87,6 +87,6 @@ struct skep_datagram {
 	__u8 pad[4];
 };
 _Static_assert(sizeof(struct skep_datagram) == 32, "skep_datagram");
-#define SKEP_DATAGRAMS_MAX 65536
+#define SKEP_DATAGRAMS_MAX 16384
 
 #endif

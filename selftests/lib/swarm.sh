@@ -56,7 +56,7 @@ dockerd_start() {
 		exec "$@"' dockerd "$node" "$dir" dockerd \
 		--config-file "$dir/daemon.json" --data-root "$dir/docker" --exec-root "$dir/exec" \
 		--pidfile "$dir/dockerd.pid" --host "unix://$dir/docker.sock" \
-		--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$RUN/tasks-$node" \
+		--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$RUN/node-$node/containers" \
 		--storage-driver "$SWARM_STORAGE" --log-level "${DOCKERD_LOG:-warn}"
 }
 

@@ -12,6 +12,7 @@
 #include "agent/journal.h"
 #include "agent/node.h"
 #include "agent/notify.h"
+#include "agent/peers.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -41,6 +42,7 @@ struct agent {
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct peers *peers;
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never

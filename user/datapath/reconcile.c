@@ -13,7 +13,8 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 {
 	struct table *table = &map->actual;
 	unsigned char *keys = NULL, *values = NULL;
-	unsigned long long token, *from = NULL; /* opaque to user space; a hash map's is 4 bytes */
+	/* Opaque to user space; a hash map's is 4 bytes, a trie's as long as its keys. */
+	unsigned long long token[8], *from = NULL;
 	int err = 0, done = 0;
 
 	table->count = 0;
@@ -25,12 +26,12 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 	while (!err && !done) {
 		__u32 count = BATCH;
 
-		err = bpf_map_lookup_batch(map->fd, from, &token, keys, values, &count, NULL);
+		err = bpf_map_lookup_batch(map->fd, from, token, keys, values, &count, NULL);
 		if (err == -ENOENT) { /* that was the last batch */
 			err = 0;
 			done = 1;
 		}
-		from = &token;
+		from = token;
 		for (__u32 i = 0; i < count && !err; i++)
 			err = table_add(table, keys + i * table->key_size,
 					values + i * table->value_size);
