@@ -121,8 +121,8 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 }
 
 /* A client's packet to its task, in work->choice, here or on another node. */
-static __noinline int forward(struct __sk_buff *skb, struct scratch *work,
-			      const struct skep_config *config)
+static __noinline int send_to_task(struct __sk_buff *skb, struct scratch *work,
+				   const struct skep_config *config)
 {
 	struct packet *packet = &work->packet;
 	struct choice *choice = &work->choice;
@@ -173,7 +173,7 @@ int from_wire(struct __sk_buff *skb)
 			return verdict;
 	}
 
-	return forward(skb, work, config);
+	return send_to_task(skb, work, config);
 }
 
 /* At the backend node: tells the client, through its ingress node, that its connection is no more.
@@ -524,7 +524,7 @@ container:
 	if (verdict != CHOSEN)
 		return verdict;
 	verdict = container_masquerade(skb, work, config);
-	return verdict ? drop(verdict) : forward(skb, work, config);
+	return verdict ? drop(verdict) : send_to_task(skb, work, config);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "agent/parts.h"
 #include "agent/views.h"
+#include "agent/views_names.h"
 #include "datapath/read.h"
 
 #define DEFAULT_FLOWS 1000
@@ -75,7 +76,8 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 	if (err)
 		return err;
 	*body = views_status(&status);
-	if (*body && json_object_set_new(*body, "vips", vips_json(agent->vips))) {
+	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
+		      json_object_set_new(*body, "names", views_names(agent->datapath)))) {
 		json_decref(*body);
 		*body = NULL;
 	}
@@ -108,6 +110,10 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	if (err)
 		return err;
 	*body = views_services(agent->model, &snapshot);
+	if (*body && views_add_conflicts(*body, agent->node.listeners)) {
+		json_decref(*body);
+		*body = NULL;
+	}
 	snapshot_free(&snapshot);
 	return 0;
 }
