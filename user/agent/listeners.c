@@ -233,6 +233,10 @@ static int take_list(struct listeners *listeners, const struct net_listener *fou
 		qsort(list, kept, sizeof(*list), compare_places);
 	*changed = kept != listeners->n ||
 		   (kept && memcmp(list, listeners->list, kept * sizeof(*list)) != 0);
+	if (!*changed) {
+		free(list);
+		return 0;
+	}
 	free(listeners->list);
 	listeners->list = list;
 	listeners->n = kept;

@@ -23,7 +23,7 @@ void listeners_free(struct listeners *listeners);
 int listeners_update(struct listeners *listeners, const struct model *model, bool *changed,
 		     struct skep_error *error);
 
-/* Sorted by place; valid until the next update. */
+/* Sorted by place; valid until an update that changes it. */
 const struct datapath_listener *listeners_list(const struct listeners *listeners, size_t *n);
 
 /* The name of the process behind an entry of that list. */

@@ -211,6 +211,8 @@ static void look_who_listens(struct agent *agent)
 		log_debug("%s", error.text);
 	else if (changed)
 		agent_work_soon(agent);
+	agent->node.datapath.listeners =
+		listeners_list(agent->node.listeners, &agent->node.datapath.n_listeners);
 }
 
 static void do_work(struct agent *agent)
