@@ -33,7 +33,7 @@ static int say_errno(const char *what)
 
 static int open_socket(const struct endpoint *server, int type)
 {
-	struct timeval limit = {.tv_sec = 2};
+	struct timeval limit = {.tv_sec = 1};
 	int fd = socket(server->address.ss_family, type | SOCK_CLOEXEC, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -273,8 +273,9 @@ static int forge_main(char **argv)
 	frame.ethernet.from_prefix = htons(0x0242);
 	frame.ethernet.from = from->sin_addr.s_addr;
 	frame.ethernet.protocol = htons(0x0800);
-	frame.inner = ip_header(client, frontend,
-				sizeof(frame.inner) + sizeof(frame.inner_udp) + sizeof(frame.payload));
+	frame.inner =
+		ip_header(client, frontend,
+			  sizeof(frame.inner) + sizeof(frame.inner_udp) + sizeof(frame.payload));
 	frame.inner_udp.source = client->sin_port;
 	frame.inner_udp.dest = frontend->sin_port;
 	frame.inner_udp.len = htons(sizeof(frame.inner_udp) + sizeof(frame.payload));
