@@ -152,7 +152,7 @@ static const struct model_task *find_task(const struct model *model, const char 
 	return NULL;
 }
 
-/* Cuts ".NETWORK" off name, if what is before and behind the last dots means something. */
+/* Cuts ".NETWORK" off name, where what is before it means something. */
 static int split(const struct model *model, char *name, const struct model_network **network,
 		 struct skep_error *error)
 {
@@ -166,20 +166,18 @@ static int split(const struct model *model, char *name, const struct model_netwo
 	*network = NULL;
 	if (!strchr(name, '.') || !find(&services, name, &at, &ignored) || find_task(model, name))
 		return 0;
-	/* A network's name may have dots as well: the longest service or task that fits is meant.
-	 */
-	for (dot = strrchr(name, '.'); dot; dot = strrchr(name, '.')) {
-		const char *rest = dot + 1;
-
+	/* A network's name may have dots as well: the longest service or task that fits is meant. */
+	for (dot = name + strlen(name); dot > name; dot--) {
+		if (*dot != '.')
+			continue;
 		*dot = '\0';
 		if (find_task(model, name) || !find(&services, name, &at, &ignored)) {
-			err = find(&networks, rest, &at, error);
+			err = find(&networks, dot + 1, &at, error);
 			if (!err)
 				*network = &model->networks[at];
 			return err;
 		}
-		if (!strchr(name, '.'))
-			break;
+		*dot = '.';
 	}
 	return 0;
 }
