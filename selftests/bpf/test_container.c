@@ -31,8 +31,8 @@ static void to_a_remote_task_it_goes_from_the_nodes_own_address(void **state)
 	mesh_task(mesh, WEB, AWAY, NODE_2, 0);
 	mesh_ring(mesh, WEB, 0, RING(AWAY));
 	outcome = mesh_run(mesh, FROM_TASK, &frame);
-	expected = tcp4(source_of(&outcome), WEB_AT, SYN, .seq = 7, .ttl = 62,
-			.mac_from = HERE_MAC, .mac_to = AWAY_MAC);
+	expected = tcp4(source_of(&outcome), WEB_AT, SYN, .seq = 7, .ttl = 62, .mac_from = HERE_MAC,
+			.mac_to = AWAY_MAC);
 	expect_tunnelled(mesh, &outcome, NODE_2, SKEP_VNI(SKEP_FRAME_FORWARD, 80), &expected);
 	assert_true(mesh_return(mesh, WEB_AT, source_of(&outcome), IPPROTO_TCP, &value));
 	assert_int_equal(value.mode, SKEP_RETURN_CONTAINER);
@@ -71,7 +71,8 @@ static void its_next_packet_keeps_port_and_task(void **state)
 
 static void two_containers_of_one_port_are_told_apart(void **state)
 {
-	struct frame one = tcp4(CONTAINER, WEB_AT, SYN), two = tcp4("172.18.0.6:40000", WEB_AT, SYN);
+	struct frame one = tcp4(CONTAINER, WEB_AT, SYN),
+		     two = tcp4("172.18.0.6:40000", WEB_AT, SYN);
 	struct mesh *mesh = *state;
 	struct outcome first, second;
 

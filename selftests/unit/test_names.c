@@ -118,9 +118,9 @@ static void use(struct fixture *fixture, const char *format, ...)
 		fail_msg("%s", error.text);
 	fixture->scopes[0].network = model_find_network(fixture->model, "neta");
 	fixture->scopes[1].network = model_find_network(fixture->model, "netb");
-	assert_ok(datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes,
-				 &error),
-		  &error);
+	assert_ok(
+		datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes, &error),
+		&error);
 }
 
 #define TASK(id, service, network, addr)                                                           \
@@ -315,9 +315,8 @@ static void a_task_that_drains_gets_nothing_new(void **state)
 	struct fixture *fixture = *state;
 	int counts[16];
 
-	use(fixture,
-	    TASK("t1", "a", "neta", "10.5.0.11") ",\"desired\":\"shutdown\"}," TASK(
-		    "t3", "a", "neta", "10.5.0.13") "}");
+	use(fixture, TASK("t1", "a", "neta", "10.5.0.11") ",\"desired\":\"shutdown\"}," TASK(
+			     "t3", "a", "neta", "10.5.0.13") "}");
 	connect_from(fixture->pids[0], true, 4, counts);
 	assert_int_equal(counts[13], 4);
 }
@@ -327,8 +326,8 @@ static void shares_are_as_the_weights(void **state)
 	struct fixture *fixture = *state;
 	int counts[16];
 
-	use(fixture, TASK("t1", "a", "neta", "10.5.0.11") ",\"weight\":3}," TASK(
-			     "t3", "a", "neta", "10.5.0.13") "}");
+	use(fixture, TASK("t1", "a", "neta", "10.5.0.11") ",\"weight\":3}," TASK("t3", "a", "neta",
+										 "10.5.0.13") "}");
 	connect_from(fixture->pids[0], true, 40, counts);
 	assert_int_equal(counts[11], 30);
 	assert_int_equal(counts[13], 10);
@@ -405,9 +404,9 @@ static void without_a_cgroup_the_rest_works_and_it_is_told(void **state)
 	model_free(fixture->model);
 	assert_int_equal(model_parse("{}", 2, &fixture->model, &error), 0);
 	fixture->node.n_containers = 0;
-	assert_error(datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes,
-				    &error),
-		     -ENOENT, &error, "--cgroup /nowhere");
+	assert_error(
+		datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes, &error),
+		-ENOENT, &error, "--cgroup /nowhere");
 }
 
 static void count_line(void *context, const char *line)
@@ -434,9 +433,9 @@ static void what_somebody_took_away_is_found_and_mended(void **state)
 	assert_int_equal(lines, 1);
 	assert_int_equal(differences, 1);
 	assert_ok(datapath_resync(fixture->datapath, &error), &error);
-	assert_ok(datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes,
-				 &error),
-		  &error);
+	assert_ok(
+		datapath_apply(fixture->datapath, fixture->model, &fixture->node, &changes, &error),
+		&error);
 	assert_int_equal(changes.attached, 1);
 }
 

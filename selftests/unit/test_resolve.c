@@ -19,10 +19,13 @@ static const char text[] =
 	"\"services\":[{\"id\":\"s1\",\"name\":\"web\",\"vips\":["
 	"{\"network\":\"i\",\"address\":\"10.0.0.2\"},{\"network\":\"x\",\"address\":\"10.1.0.2\"},"
 	"{\"network\":\"y\",\"address\":\"10.2.0.2\"}]},"
-	"{\"id\":\"s2\",\"name\":\"shop_db\",\"vips\":[{\"network\":\"x\",\"address\":\"10.1.0.3\"}]},"
+	"{\"id\":\"s2\",\"name\":\"shop_db\",\"vips\":[{\"network\":\"x\",\"address\":\"10.1.0.3\"}"
+	"]},"
 	"{\"id\":\"s3\",\"name\":\"a_cache\"},{\"id\":\"s4\",\"name\":\"b_cache\"}],"
-	"\"tasks\":[{\"id\":\"t1\",\"name\":\"web.1\",\"service\":\"s1\",\"node\":\"n1\",\"addresses\":["
-	"{\"network\":\"i\",\"address\":\"10.0.0.9\"},{\"network\":\"x\",\"address\":\"10.1.0.9\"}]},"
+	"\"tasks\":[{\"id\":\"t1\",\"name\":\"web.1\",\"service\":\"s1\",\"node\":\"n1\","
+	"\"addresses\":["
+	"{\"network\":\"i\",\"address\":\"10.0.0.9\"},{\"network\":\"x\",\"address\":\"10.1.0.9\"}]"
+	"},"
 	"{\"id\":\"t2\",\"name\":\"web.2\",\"service\":\"s1\",\"node\":\"n1\",\"state\":\"failed\","
 	"\"desired\":\"shutdown\",\"addresses\":[{\"network\":\"x\",\"address\":\"10.1.0.8\"}]}]}";
 
@@ -50,8 +53,8 @@ static void assert_rows(const struct model *model, const char *name, const char 
 	if (resolve_name(model, name, &rows, &error))
 		fail_msg("%s: %s", name, error.text);
 	json_array_foreach (rows, i, row)
-		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s %s %s %s", i ? "|" : "",
-			 json_string_value(json_object_get(row, "name")),
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s %s %s %s",
+			 i ? "|" : "", json_string_value(json_object_get(row, "name")),
 			 json_string_value(json_object_get(row, "network")),
 			 json_string_value(json_object_get(row, "address")),
 			 json_string_value(json_object_get(row, "kind")));
@@ -59,8 +62,7 @@ static void assert_rows(const struct model *model, const char *name, const char 
 	json_decref(rows);
 }
 
-static void assert_refused(const struct model *model, const char *name, int wanted,
-			   const char *why)
+static void assert_refused(const struct model *model, const char *name, int wanted, const char *why)
 {
 	struct skep_error error = {""};
 	json_t *rows = NULL;

@@ -62,9 +62,9 @@ static void update(struct fixture *fixture, bool again)
 {
 	struct skep_error error;
 
-	assert_ok(scopes_update(&fixture->scopes, &fixture->container, fixture->model, again,
-				&error),
-		  &error);
+	assert_ok(
+		scopes_update(&fixture->scopes, &fixture->container, fixture->model, again, &error),
+		&error);
 }
 
 static void in_container(const struct fixture *fixture, const char *command)

@@ -159,14 +159,15 @@ static int split(const struct model *model, char *name, const struct model_netwo
 	const struct named services = {"service", model->services, model->n_services, service_name};
 	const struct named networks = {"network", model->networks, model->n_networks, network_name};
 	struct skep_error ignored;
-	size_t at;
+	size_t at = 0;
 	char *dot;
 	int err;
 
 	*network = NULL;
 	if (!strchr(name, '.') || !find(&services, name, &at, &ignored) || find_task(model, name))
 		return 0;
-	/* A network's name may have dots as well: the longest service or task that fits is meant. */
+	/* A network's name may have dots as well: the longest service or task that fits is meant.
+	 */
 	for (dot = name + strlen(name); dot > name; dot--) {
 		if (*dot != '.')
 			continue;
@@ -189,7 +190,7 @@ int resolve_name(const struct model *model, const char *name, json_t **rows,
 	const struct model_network *network;
 	const struct model_task *task;
 	char text[NAME_MAX_BYTES];
-	size_t at;
+	size_t at = 0;
 	int err;
 
 	if (snprintf(text, sizeof(text), "%s", name) >= (int)sizeof(text))

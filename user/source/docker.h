@@ -37,7 +37,7 @@ struct docker_network { /* a Swarm's network that a container is on */
 
 struct docker_container { /* a running container */
 	char task_id[64]; /* "": no Swarm task */
-	char id[65];
+	char id[68]; /* 64 digits; and no padding behind, as containers are compared as bytes */
 	pid_t pid;
 	uint32_t n_networks;
 	struct docker_network networks[DOCKER_MAX_NETWORKS]; /* sorted by id; the rest is zero */
