@@ -94,7 +94,7 @@ by_name() {
 	if output=$(docker_on n1 exec "$(container_of n1 caller)" sh -c '
 		for i in $(seq "$1"); do
 			printf "GET / HTTP/1.0\r\n\r\n" | timeout 5 nc web 80 | sed -n "\$s/ .*//p" || exit 1
-		done' sh "$1") && [ -n "$output" ]; then
+		done' sh "$1" 2>/dev/null) && [ -n "$output" ]; then
 		echo "docker exec caller nc web 80, $1 times: $(paste -sd' ' <<<"$output")"
 	else
 		echo "docker exec caller nc web 80: no answer, given up after $(seconds_since "$start")"

@@ -9,6 +9,10 @@
 #include "lib/hash.h"
 #include "model/options.h"
 
+struct task_of {
+	const struct model_task *task;
+};
+
 struct builder {
 	struct names_desired *desired;
 	const struct model *model;
@@ -19,8 +23,8 @@ struct builder {
 	struct skep_error *error;
 	/* Of model->networks: is a container of this node on it? */
 	bool *used;
-	/* Indexes of model->tasks, by service. */
-	const struct model_task **tasks;
+	/* model->tasks, by service. */
+	struct task_of *tasks;
 	/* Of the ring at hand. */
 	struct ring_task *ring;
 };
@@ -93,8 +97,8 @@ static int build_containers(struct builder *builder)
 
 static int compare_by_service(const void *a, const void *b)
 {
-	const struct model_task *x = *(const struct model_task *const *)a,
-				*y = *(const struct model_task *const *)b;
+	const struct model_task *x = ((const struct task_of *)a)->task,
+				*y = ((const struct task_of *)b)->task;
 
 	if (x->service != y->service)
 		return x->service < y->service ? -1 : 1;
@@ -110,7 +114,7 @@ static int group_tasks(struct builder *builder)
 	if (!builder->tasks || !builder->ring)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->n_tasks; i++)
-		builder->tasks[i] = &model->tasks[i];
+		builder->tasks[i].task = &model->tasks[i];
 	if (model->n_tasks)
 		qsort(builder->tasks, model->n_tasks, sizeof(*builder->tasks), compare_by_service);
 	return 0;
@@ -132,8 +136,9 @@ static size_t list_tasks(const struct builder *builder, size_t first,
 	const struct model *model = builder->model;
 	size_t n = 0;
 
-	for (size_t i = first; i < model->n_tasks && builder->tasks[i]->service == service; i++) {
-		const struct model_task *task = builder->tasks[i];
+	for (size_t i = first; i < model->n_tasks && builder->tasks[i].task->service == service;
+	     i++) {
+		const struct model_task *task = builder->tasks[i].task;
 		const struct skep_addr *addr = address_on(task, network);
 
 		if (!addr || model_task_level(task) != MODEL_SERVING)
@@ -255,7 +260,7 @@ static size_t first_task(const struct builder *builder, const struct model_servi
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (builder->tasks[middle]->service < service)
+		if (builder->tasks[middle].task->service < service)
 			low = middle + 1;
 		else
 			high = middle;

@@ -54,7 +54,7 @@ static int take(void *context, const struct inet_socket *socket)
 /* Connects the socket to whom getpeername() names, if that is not its peer. */
 static bool connect_anew(int fd, const struct skep_addr *peer)
 {
-	struct sockaddr_storage name;
+	struct sockaddr_storage name = {0};
 	socklen_t size = sizeof(name);
 	struct skep_addr addr = {{0}};
 
