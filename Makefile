@@ -5,7 +5,12 @@
 # make test       all tests (root); make unit, bpf-test, e2e: parts of them; SANITIZE=1: with ASan and UBSan
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
+# make fuzz       searches the parsers for inputs that break them, FUZZ_S=60 seconds each of FUZZ_TARGETS; fuzz-keep: keeps
+#                 what reached new code in the corpus
+# make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
+# make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
+# make bench-http-parse  what reading and writing the heads of HTTP costs
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -29,7 +34,7 @@ WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong
-LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls
+LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lpcre2-8 -lcrypt
 
 ifeq ($(SANITIZE),1)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -50,9 +55,9 @@ BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selft
 include selftests/lib/tools.mk
 
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
-	libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
+	libpcre2-dev libcrypt-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
 	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
-	clang-format clang-tidy man-db systemd
+	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd
 
 .DEFAULT_GOAL := all
 
@@ -120,8 +125,42 @@ $(BUILD)/bpf-tests/test_%: selftests/bpf/test_%.c $(BPF_FIXTURE) $(wildcard self
 	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bpf-tests -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $< $(BPF_FIXTURE) \
 		-lbpf -lcmocka -o $@
 
+$(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRARY)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
+
+# libFuzzer's targets, one file each, with what they may reach of user/, all of it instrumented. From an archive, so that
+# each takes only what it needs.
+FUZZ_S       ?= 60
+FUZZ_TARGETS := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard $(patsubst %,user/%/*.c,lib http route model)))
+FUZZ_CFLAGS  := -O1 -g -std=c11 $(WARN) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+$(BUILD)/fuzz/user/%.o: user/%.c
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/user.a: $(FUZZ_OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/fuzz/%: selftests/fuzz/%.c $(BUILD)/fuzz/user.a
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) -Iselftests/fuzz $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $< $(BUILD)/fuzz/user.a $(LDLIBS) -o $@
+
+-include $(FUZZ_OBJECTS:.o=.d)
+
+.PHONY: fuzz fuzz-keep
+fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	@selftests/fuzz/run.sh $(FUZZ_S) $(FUZZ_TARGETS)
+
+fuzz-keep: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	@selftests/fuzz/run.sh --keep $(FUZZ_TARGETS)
+
 .PHONY: tests
-tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS)
+tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) $(BUILD)/selftests/http_differential \
+		$(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 .PHONY: test unit bpf-test e2e
 test: deps
@@ -133,7 +172,7 @@ unit: $(UNIT_TESTS)
 bpf-test: $(BPF_TESTS)
 	@selftests/run bpf
 
-e2e: $(BUILD)/skep $(TEST_TOOLS)
+e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential
 	@selftests/run e2e
 
 .PHONY: demo
@@ -148,9 +187,50 @@ deps:
 	$(call say,APT,"what is missing")
 	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
 
+# Not by make test: what it takes to compare with.
+BENCH_DEPENDENCIES := $(DEPENDENCIES) haproxy nftables
+
+$(BUILD)/bench/packet.bpf.o: selftests/bench/packet.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bench/bench.skel.h: $(BUILD)/bench/packet.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_bpf > $@
+
+$(BUILD)/bench/packet: selftests/bench/packet.c selftests/bpf/packets.c $(BUILD)/bench/bench.skel.h $(BUILD)/xdp.skel.h \
+		$(wildcard selftests/bench/*.h selftests/bpf/packets.h include/skep/*.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $(filter %.c,$^) -lbpf -o $@
+
+.PHONY: bench bench-packet
+bench-packet: $(BUILD)/bench/packet
+	@selftests/bench/bench.sh packet
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(BUILD)/bench/packet $(TEST_TOOLS)
+	@selftests/bench/bench.sh packet network
+
+.PHONY: bench-deps
+bench-deps:
+	$(call say,APT,"what is missing")
+	$(Q)selftests/lib/deps.sh $(BENCH_DEPENDENCIES)
+
 .PHONY: bench-control
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/control.sh
+
+.PHONY: bench-http-parse
+bench-http-parse: $(BUILD)/bench/http_parse
+	@$<
+
+$(BUILD)/bench/%: selftests/bench/%.c $(LIBRARY)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o

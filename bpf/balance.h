@@ -5,87 +5,38 @@
 #define SKEP_BPF_BALANCE_H
 
 #include "count.h"
+#include "live.h"
 #include "maps.h"
 #include "parse.h"
+#include "pick.h"
 #include "scratch.h"
 #include "table.h"
-
-/* A UDP conversation that was silent for this long is a new one. */
-#define UDP_IDLE_TICKS SKEP_TICKS(30000000000ULL)
-
-/* Picks tried before a ring counts as empty: it may name tasks that left a moment ago. */
-#define RING_TRIES 8
 
 enum balance_result {
 	BALANCE_TASK = 1, /* *choice says where to */
 	BALANCE_NO_FLOW,  /* the middle of a TCP connection that skep does not know */
 	BALANCE_NO_TASK,  /* the service has no serving task */
 	BALANCE_GONE,	  /* the flow's task is gone, and TCP cannot move to another */
+	BALANCE_IDLE,	  /* likewise: the flow was silent for longer than the service lets it */
 	BALANCE_FULL,	  /* the flow could not be kept: without it the next packet would be lost */
 };
 
 /* The service that the packet is addressed to; NULL: none. */
 static __always_inline struct skep_service *service_find(const struct packet *packet)
 {
-	struct skep_frontend frontend = {
-		.addr = packet->flow.frontend,
-		.port = packet->flow.frontend_port,
-		.protocol = packet->flow.protocol,
-	};
-
-	return bpf_map_lookup_elem(&services, &frontend);
+	union {
+		struct skep_frontend frontend;
+		__u32 word[5];
+	} key = {.frontend.addr = packet->flow.frontend};
+	/* Port, protocol and padding lie side by side in both keys, and are read whole. */
+	key.word[4] = *(const __u64 *)&packet->flow.client_port >> 16;
+	return bpf_map_lookup_elem(&services, &key);
 }
-
-static __always_inline void choice_take(struct choice *choice, const struct skep_addr *addr,
-					const struct skep_task *task)
-{
-	choice->task = *addr;
-	choice->node = task->node;
-	choice->ifindex = task->ifindex;
-	choice->counter = task->counter;
-}
-
-/* A task that lives on this node, but whose veth the agent has not hooked (yet), can get nothing.
- */
-static __always_inline int task_reachable(const struct skep_task *task,
-					  const struct skep_config *config)
-{
-	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
-}
-
-/* Round robin over the service's ring. Returns 0 if no serving task was found. */
-static __always_inline int ring_pick(__u32 service_id, const struct skep_config *config,
-				     struct choice *choice)
-{
-	union skep_ring_slot *header, *slot;
-	struct skep_task *task;
-	__u32 index = 0;
-	void *ring;
-
-	ring = bpf_map_lookup_elem(&rings, &service_id);
-	if (!ring)
-		return 0;
-	header = bpf_map_lookup_elem(ring, &index);
-	if (!header)
-		return 0;
-#pragma clang loop unroll(disable)
-	for (int try = 0; try < RING_TRIES; try++) {
-		__u32 length = header->header.length;
-
-		if (!length)
-			return 0;
-		index = 1 + __sync_fetch_and_add(&header->header.cursor, 1) % length;
-		slot = bpf_map_lookup_elem(ring, &index);
-		if (!slot)
-			return 0;
-		task = bpf_map_lookup_elem(&tasks, &slot->task);
-		if (task && task->state == SKEP_TASK_SERVING && task_reachable(task, config)) {
-			choice_take(choice, &slot->task, task);
-			return 1;
-		}
-	}
-	return 0;
-}
+_Static_assert(offsetof(struct skep_flow_key, frontend_port) == 34 &&
+		       offsetof(struct skep_flow_key, protocol) == 36 &&
+		       offsetof(struct skep_frontend, protocol) ==
+			       offsetof(struct skep_frontend, port) + 2,
+	       "side by side");
 
 /* State after one more packet from the client. */
 static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet)
@@ -106,29 +57,56 @@ static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet
  * could cut a connection with a forged SYN. One that was never established leaves a task that
  * drains.
  */
-static __always_inline int flow_stays(const struct packet *packet, __u8 state, __u32 silent,
+static __always_inline int flow_stays(const struct packet *packet, __u8 state,
 				      const struct skep_task *task)
 {
-	if (packet->flow.protocol == IPPROTO_UDP)
-		return silent < UDP_IDLE_TICKS;
 	if (packet_is_syn(packet))
 		return state == SKEP_FLOW_ESTABLISHED ||
 		       (state == SKEP_FLOW_SYN && task->state == SKEP_TASK_SERVING);
 	return 1;
 }
 
+/*
+ * The middle of a connection that began elsewhere, of a service whose flows have the same task on
+ * every node: it came here by a VIP or a route that moved, and goes on. Its entry begins as a SYN's
+ * does, established by the next packet: else a flood of forged ACKs could wash out connections that
+ * live. What is lost by that is no more than an entry, which is made again.
+ */
+static __always_inline int may_take_up(const struct packet *packet,
+				       const struct skep_service *service)
+{
+	return service->policy == SKEP_POLICY_MAGLEV && packet->flow.protocol == IPPROTO_TCP &&
+	       packet_has_header(packet);
+}
+
+/*
+ * Was the client silent for too long? A RST may still pass: it tells the task that the connection
+ * is no more. The clock of another CPU may be ahead by a tick.
+ */
+static __always_inline int flow_is_idle(const struct packet *packet, __u32 last_seen, __u32 now,
+					const struct skep_service *service)
+{
+	__s32 silent = (__s32)(now - last_seen);
+
+	return service->idle_ticks && silent > (__s32)service->idle_ticks &&
+	       !(packet->tcp_flags & TCP_RST);
+}
+
 static __always_inline __u8 flow_first_state(const struct packet *packet)
 {
-	return packet->flow.protocol == IPPROTO_UDP ? SKEP_FLOW_DATAGRAM : SKEP_FLOW_SYN;
+	if (packet->flow.protocol == IPPROTO_UDP)
+		return SKEP_FLOW_DATAGRAM;
+	return packet->tcp_flags & (TCP_FIN | TCP_RST) ? SKEP_FLOW_CLOSING : SKEP_FLOW_SYN;
 }
 
+/* The clock that needs no counter to be read: it lags by up to a jiffy, and ticks are longer. */
 static __always_inline __u32 ticks_now(void)
 {
-	return SKEP_TICKS(bpf_ktime_get_ns());
+	return SKEP_TICKS(bpf_ktime_get_coarse_ns());
 }
 
-/* Notes one more packet from the client. Shared cache lines are written only when something
- * changes. */
+/* Notes one more packet from the client, in returns. Shared cache lines are written only when
+ * something changes. */
 static __always_inline void place_renew(const struct table_place *place,
 					const struct packet *packet, __u32 now)
 {
@@ -138,6 +116,20 @@ static __always_inline void place_renew(const struct table_place *place,
 
 	if (state != bucket->state[way])
 		bucket->state[way] = state;
+	if (now != bucket->last_seen[way])
+		bucket->last_seen[way] = now;
+}
+
+/* The same in flows, where a state changes under the lock (see live.h). */
+static __always_inline void flow_renew(const struct table_place *place, const struct packet *packet,
+				       __u32 now)
+{
+	struct table_bucket *bucket = place->bucket;
+	__u32 way = place->way & (SKEP_WAYS - 1);
+	__u8 state = flow_advance(bucket->state[way], packet);
+
+	if (state != bucket->state[way])
+		flow_change(bucket, way, (const __u64 *)&packet->flow, state);
 	if (now != bucket->last_seen[way])
 		bucket->last_seen[way] = now;
 }
@@ -157,11 +149,16 @@ static __always_inline int flow_get(const struct packet *packet, __u64 hash,
  * error. */
 static __noinline int flow_put(struct table_bucket *known, const struct table_entry *entry)
 {
-	int evicted = table_put(&flows, known, entry);
+	const struct skep_flow_choice *flow = (const void *)entry->value;
+	struct table_replaced replaced = {};
+	int evicted = table_put(&flows, known, entry, &replaced);
 
-	if (evicted > 0)
+	if (evicted < 0)
+		return -1;
+	live_moved(&replaced, entry->state, flow->counter);
+	if (evicted)
 		count_verdict(SKEP_FLOW_EVICTED);
-	return evicted < 0 ? -1 : 0;
+	return 0;
 }
 
 /* The flow of work->packet to the task in work->choice. */
@@ -176,6 +173,7 @@ static __always_inline int flow_make(struct scratch *work, struct table_bucket *
 	*flow = (struct skep_flow_choice){
 		.task = choice->task,
 		.service_id = choice->service_id,
+		.counter = choice->counter,
 		.target_port = choice->target_port,
 	};
 	__builtin_memcpy(work->flow.key, &packet->flow, sizeof(work->flow.key));
@@ -198,6 +196,7 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	struct table_place place = {};
 	__u32 now = ticks_now();
 
+	work->now = now;
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
@@ -205,22 +204,22 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	if (flow_get(packet, hash, flow, &place)) {
 		__u32 way = place.way & (SKEP_WAYS - 1);
 		struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
+		int idle = flow_is_idle(packet, place.bucket->last_seen[way], now, service);
 
 		if (task && task->service_id == service->service_id &&
-		    task_reachable(task, config) &&
-		    flow_stays(packet, place.bucket->state[way], now - place.bucket->last_seen[way],
-			       task)) {
-			place_renew(&place, packet, now);
+		    task_reachable(task, config) && !idle &&
+		    flow_stays(packet, place.bucket->state[way], task)) {
+			flow_renew(&place, packet, now);
 			choice_take(choice, &flow->task, task);
 			choice->target_port = flow->target_port;
 			return BALANCE_TASK;
 		}
 		if (!packet_is_first(packet))
-			return BALANCE_GONE;
+			return idle ? BALANCE_IDLE : BALANCE_GONE;
 	}
-	if (!packet_is_first(packet))
+	if (!packet_is_first(packet) && !may_take_up(packet, service))
 		return BALANCE_NO_FLOW;
-	if (!ring_pick(service->service_id, config, choice))
+	if (!pick(work, service, config, now))
 		return BALANCE_NO_TASK;
 
 	if (flow_make(work, place.bucket, hash, 0, now))

@@ -44,6 +44,7 @@ static __noinline int learn_task(struct scratch *work, const struct skep_config 
 	if (!task || task->service_id != flow->service_id)
 		return 0;
 	flow->task = addr;
+	flow->counter = task->counter;
 	__builtin_memcpy(work->flow.key, &key, sizeof(work->flow.key));
 	work->flow.hash = hash;
 	work->flow.now = ticks_now();

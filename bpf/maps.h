@@ -34,6 +34,14 @@ struct {
 	__type(value, struct skep_service_name);
 } service_names SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct skep_allow_key);
+	__type(value, struct skep_allow);
+} allow SEC(".maps");
+
 /*
  * One service's ring. The map itself is never made (the agent switches it off); it stands here
  * because clang writes a type out in full only for a map, not for what `values` below points to,
@@ -88,6 +96,20 @@ struct {
 	__type(key, struct skep_fragment_key);
 	__type(value, struct skep_fragment);
 } fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct skep_affinity_key);
+	__type(value, struct skep_affinity);
+} affinity SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __s32);
+} task_flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

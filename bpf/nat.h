@@ -80,6 +80,31 @@ static __always_inline int nat_rewrite(struct __sk_buff *skb, const struct packe
 	return ip_rewrite(skb, end, old_addr, addr);
 }
 
+/* Changes the address of the other end, after nat_rewrite(). Returns 0 or a verdict. */
+static __always_inline int nat_address(struct __sk_buff *skb, const struct packet *packet,
+				       enum nat_end end, __be32 from, __be32 to)
+{
+	int udp = packet->flow.protocol == IPPROTO_UDP;
+	void *data, *data_end;
+	struct iphdr *ip;
+
+	if (packet->fragment != FRAGMENT_LATER &&
+	    bpf_l4_csum_replace(skb, udp ? OFFSET_UDP_CHECK : OFFSET_TCP_CHECK, from, to,
+				BPF_F_PSEUDO_HDR | (udp ? BPF_F_MARK_MANGLED_0 : 0) | sizeof(to)))
+		return SKEP_DROP_ERROR;
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	ip = data + OFFSET_IP;
+	if ((void *)(ip + 1) > data_end)
+		return SKEP_DROP_ERROR;
+	ip->check = checksum_replace32(ip->check, from, to);
+	if (end == NAT_SOURCE)
+		ip->saddr = to;
+	else
+		ip->daddr = to;
+	return 0;
+}
+
 /* ip_hop() for an skb. Returns 0 or a verdict. */
 static __always_inline int ttl_decrement(struct __sk_buff *skb)
 {

@@ -29,13 +29,13 @@ static __always_inline int return_is_for(const struct skep_return_path *path,
 	       skep_addr_equal(&path->frontend, &packet->flow.frontend);
 }
 
-/* May the tuple become another frontend's? */
+/* May the tuple become another frontend's? The clock of another CPU may be ahead by a tick. */
 static __always_inline int return_is_free(const struct table_place *place, __u32 now)
 {
 	__u32 way = place->way & (SKEP_WAYS - 1);
 
 	return place->bucket->state[way] != SKEP_FLOW_ESTABLISHED &&
-	       now - place->bucket->last_seen[way] > RETURN_TAKEN_TICKS;
+	       (__s32)(now - place->bucket->last_seen[way]) > (__s32)RETURN_TAKEN_TICKS;
 }
 
 static __always_inline __u64 return_hash(const void *key, __u64 seed)
@@ -45,7 +45,8 @@ static __always_inline __u64 return_hash(const void *key, __u64 seed)
 
 static __noinline int return_put(struct table_bucket *known, const struct table_entry *entry)
 {
-	int evicted = table_put(&returns, known, entry);
+	struct table_replaced replaced; /* returns are not counted */
+	int evicted = table_put(&returns, known, entry, &replaced);
 
 	if (evicted > 0)
 		count_verdict(SKEP_FLOW_EVICTED);
@@ -77,6 +78,7 @@ static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash
 	task = bpf_map_lookup_elem(&tasks, &key->task);
 	work->choice.task = key->task;
 	work->choice.service_id = task ? task->service_id : 0;
+	work->choice.counter = task ? task->counter : COUNTER_NONE;
 	work->choice.target_port = key->task_port;
 	return flow_make(work, NULL, flow_hash, (__be16)source_port, work->path.now);
 }

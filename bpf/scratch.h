@@ -29,6 +29,8 @@ struct scratch {
 	struct table_entry flow;	/* to be written to flows */
 	struct table_entry path;	/* to be written to returns */
 	__u64 value[SKEP_VALUE_WORDS];	/* read from either */
+	__u32 now;			/* ticks, since balance() */
+	__u8 pad[4];
 };
 
 /* Not pinned. */

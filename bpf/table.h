@@ -98,16 +98,17 @@ static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 
 {
 	if (!bucket->tag[way])
 		return 0;
-	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now - bucket->last_seen[way]);
+	/* The clock of another CPU may be ahead by a tick. */
+	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now + 1 - bucket->last_seen[way]);
 }
 
 /*
- * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a
- * way of the same kind to give, the one with fewer established connections is cheaper: so they
- * spread, and all eight ways of an entry hardly ever have one (the power of two choices).
+ * What it costs to put an entry into the bucket; in the lowest two bits, the way that it costs. Of
+ * two buckets with a way of the same kind to give, the one with fewer established connections is
+ * cheaper; then, since ways are taken in turn, the one with fewer others: so they spread, and all
+ * eight ways of an entry are hardly ever taken (the power of two choices).
  */
-static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now,
-					 __u32 *cheapest)
+static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now)
 {
 	__u64 lowest = ~0ULL, established = 0;
 
@@ -115,14 +116,13 @@ static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u3
 	for (__u32 way = 0; way < SKEP_WAYS; way++) {
 		__u64 worth = way_worth(bucket, way, now);
 
-		if (worth < lowest) {
-			lowest = worth;
-			*cheapest = way;
-		}
+		if ((worth << 2 | way) < lowest)
+			lowest = worth << 2 | way;
 		established += worth >> 36 == SKEP_FLOW_ESTABLISHED;
 	}
-	return lowest + (established << 32);
+	return lowest + (established << 34);
 }
+_Static_assert(SKEP_WAYS == 4, "two bits");
 
 /* An entry to be written. */
 struct table_entry {
@@ -135,18 +135,55 @@ struct table_entry {
 	__u8 pad;
 };
 
+/* What an entry took the place of. */
+struct table_replaced {
+	__u32 state;   /* 0: nothing was there */
+	__u32 counter; /* of a flow */
+};
+
+/* To be called with the bucket's lock held. */
+static __always_inline struct table_replaced table_entry_of(const struct table_bucket *bucket,
+							    __u32 way)
+{
+	const struct skep_flow_choice *flow = (const void *)bucket->way[way].value;
+
+	return (struct table_replaced){
+		.state = bucket->tag[way] ? bucket->state[way] : 0,
+		.counter = flow->counter,
+	};
+}
+
+/*
+ * Gives an entry that lives another state; 0 frees it. One that is closing stays so, since whoever
+ * asks may have seen it before another CPU closed it. Returns what it was. With the lock held, too.
+ */
+static __always_inline struct table_replaced table_entry_set(struct table_bucket *bucket, __u32 way,
+							     __u32 state)
+{
+	struct table_replaced old = table_entry_of(bucket, way);
+
+	if (old.state && old.state != SKEP_FLOW_CLOSING) {
+		bucket->state[way] = state;
+		if (!state)
+			bucket->tag[way] = 0;
+	}
+	return old;
+}
+
 /*
  * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get()
  * found one, else over the cheapest of its two buckets' ways. Returns -1 on a failure (no such
- * bucket), 1 if an established entry had to go for it, else 0.
+ * bucket), 1 if an established entry had to go for it, else 0. *replaced: what it was put over,
+ * whosever that was.
  */
 static __always_inline int table_put(void *map, struct table_bucket *known,
-				     const struct table_entry *entry)
+				     const struct table_entry *entry,
+				     struct table_replaced *replaced)
 {
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;
 	struct table_bucket *bucket = known;
-	__u32 chosen = 0, mine = SKEP_WAYS;
+	__u32 chosen, mine = SKEP_WAYS;
 	int evicted;
 
 	if (!bucket) {
@@ -157,7 +194,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 		bucket = bpf_map_lookup_elem(map, &index);
 		if (!bucket || !second)
 			return -1;
-		if (bucket_cost(second, now, &chosen) < bucket_cost(bucket, now, &chosen))
+		if (bucket_cost(second, now) < bucket_cost(bucket, now))
 			bucket = second;
 	}
 
@@ -166,12 +203,13 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	for (__u32 way = 0; way < SKEP_WAYS; way++)
 		if (bucket->tag[way] == tag && key_equal(bucket->way[way].key, entry->key))
 			mine = way;
-	bucket_cost(bucket, now, &chosen);
-	evicted = mine == SKEP_WAYS && bucket->tag[chosen & (SKEP_WAYS - 1)] &&
-		  bucket->state[chosen & (SKEP_WAYS - 1)] == SKEP_FLOW_ESTABLISHED;
+	chosen = bucket_cost(bucket, now) & (SKEP_WAYS - 1);
+	evicted = mine == SKEP_WAYS && bucket->tag[chosen] &&
+		  bucket->state[chosen] == SKEP_FLOW_ESTABLISHED;
 	if (mine < SKEP_WAYS)
 		chosen = mine;
 	chosen &= SKEP_WAYS - 1;
+	*replaced = table_entry_of(bucket, chosen);
 	bucket->tag[chosen] = 0;
 	barrier();
 	__builtin_memcpy(bucket->way[chosen].key, entry->key, sizeof(entry->key));

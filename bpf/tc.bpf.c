@@ -12,13 +12,14 @@
  *	from_bridge  ingress of the bridges that containers reach the host by
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
- *the stack untouched.
+ * the stack untouched. A fifth, sweep, sees no packets: the agent runs it.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "admit.h"
 #include "answer.h"
 #include "balance.h"
 #include "container.h"
@@ -30,8 +31,10 @@
 #include "learn.h"
 #include "maps.h"
 #include "nat.h"
+#include "outside.h"
 #include "parse.h"
 #include "scratch.h"
+#include "sweep.h"
 #include "table.h"
 #include "tunnel.h"
 
@@ -42,7 +45,8 @@ static __always_inline int give_up(int verdict)
 	return verdict == SKEP_DROP_ERROR ? drop(verdict) : pass(verdict);
 }
 
-/* Answers a client that came in by the wire: back out where it came in. */
+/* Answers a client that came in by the wire: back out where it came in. What cannot be answered,
+ * where nobody listens, just ends. */
 static __always_inline int reject(struct __sk_buff *skb, const struct packet *packet,
 				  enum skep_verdict verdict)
 {
@@ -51,7 +55,7 @@ static __always_inline int reject(struct __sk_buff *skb, const struct packet *pa
 			     : answer_unreachable(skb, packet, ICMP_PORT_UNREACH, 0);
 
 	if (failed)
-		return drop(SKEP_DROP_NO_TASK);
+		return drop(verdict == SKEP_ANSWER_NOT_BOUND ? verdict : SKEP_DROP_NO_TASK);
 	count_verdict(verdict);
 	return bpf_redirect(skb->ifindex, 0);
 }
@@ -98,9 +102,22 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 {
 	const struct packet *packet = &work->packet;
 	struct skep_service *service = service_find(packet);
+	int verdict;
 
+	if (!service && config->outside) {
+		verdict = outside_return(skb, work, config);
+		if (verdict != OUTSIDE_NOT)
+			return verdict;
+	}
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
+	verdict = packet->is_error ? 0 : admit(packet, service);
+	/* What is refused where a connection was open makes its client send a RST: the task is
+	 * told, too. */
+	if (verdict == SKEP_ANSWER_NOT_BOUND && !(packet->tcp_flags & TCP_RST))
+		return reject(skb, packet, verdict);
+	if (verdict && verdict != SKEP_ANSWER_NOT_BOUND)
+		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
 	switch (packet->is_error ? icmp_follow(work, service, config)
@@ -108,20 +125,22 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
-		return pass(SKEP_PASS_NO_FLOW);
+		return verdict ? drop(verdict) : pass(SKEP_PASS_NO_FLOW);
 	case BALANCE_NO_TASK:
 		return reject(skb, packet,
 			      packet->flow.protocol == IPPROTO_TCP ? SKEP_ANSWER_NO_TASK_RST
 								   : SKEP_ANSWER_NO_TASK_ICMP);
 	case BALANCE_GONE:
 		return reject(skb, packet, SKEP_ANSWER_TASK_GONE_RST);
+	case BALANCE_IDLE:
+		return reject(skb, packet, SKEP_ANSWER_IDLE_RST);
 	default:
 		return drop(SKEP_DROP_ERROR);
 	}
 }
 
 /* A client's packet to its task, in work->choice, here or on another node. */
-static __noinline int send_to_task(struct __sk_buff *skb, struct scratch *work,
+static __always_inline int send_to_task(struct __sk_buff *skb, struct scratch *work,
 				   const struct skep_config *config)
 {
 	struct packet *packet = &work->packet;
@@ -136,6 +155,8 @@ static __noinline int send_to_task(struct __sk_buff *skb, struct scratch *work,
 	if (choice->ifindex)
 		return deliver(skb, work, config, &choice->task, choice->ifindex,
 			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
+	if (skep_addr_is_outside(&choice->task))
+		return outside_send(skb, work, config);
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
 		return answer_too_big(skb, packet, config);
@@ -220,7 +241,8 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
-	if (result != BALANCE_TASK)
+	/* A back end outside would answer this node, which the client does not know. */
+	if (result != BALANCE_TASK || skep_addr_is_outside(&choice->task))
 		return reject_by_tunnel(skb, packet, config, &work->frame_task,
 					&work->frame_ingress);
 
@@ -439,6 +461,7 @@ static __noinline int choose_for_container(struct __sk_buff *skb, struct scratch
 	verdict = choose(skb, work, config);
 	/* While the packet still says whom to tell. */
 	if (verdict == CHOSEN && !work->choice.ifindex &&
+	    !skep_addr_is_outside(&work->choice.task) &&
 	    packet_too_big(skb, &work->packet, config->tunnel_mtu))
 		return answer_too_big(skb, &work->packet, config);
 	return verdict;
@@ -523,6 +546,9 @@ container:
 	verdict = choose_for_container(skb, work, config);
 	if (verdict != CHOSEN)
 		return verdict;
+	/* A back end outside sees this node as its client anyway. */
+	if (skep_addr_is_outside(&work->choice.task))
+		return send_to_task(skb, work, config);
 	verdict = container_masquerade(skb, work, config);
 	return verdict ? drop(verdict) : send_to_task(skb, work, config);
 }
@@ -547,6 +573,17 @@ int from_bridge(struct __sk_buff *skb)
 			       sizeof(port)))
 		return TC_ACT_OK;
 	return port == config->tunnel_port ? drop(SKEP_DROP_FORGED) : TC_ACT_OK;
+}
+
+__u32 sweep_next; /* bucket; one run after another, so nobody else changes it */
+
+/* One bucket a run. */
+SEC("tc")
+int sweep(struct __sk_buff *skb)
+{
+	(void)skb;
+	sweep_bucket(sweep_next++ & bucket_mask);
+	return TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -4,13 +4,13 @@
 #ifndef SKEP_BPF_TRANSLATE_H
 #define SKEP_BPF_TRANSLATE_H
 
-/* Of what it has only ring_pick() is wanted. */
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wunused-function"
-#include "balance.h"
-#pragma clang diagnostic pop
 #include "count.h"
 #include "names_maps.h"
+/* Of what it has, only the steps are wanted here. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunused-function"
+#include "pick.h"
+#pragma clang diagnostic pop
 
 enum translation {
 	TRANSLATE_NOT = 0, /* not skep's: it goes where it was going */
@@ -131,6 +131,38 @@ static __noinline int translate_localhost(struct bpf_sock_addr *ctx, struct skep
 	return TRANSLATE_GIVEN;
 }
 
+/*
+ * As pick() does for a packet, for what has no source port yet. By source: the host is one client.
+ * A Maglev ring is gone round: each task has its share of it.
+ */
+static __noinline int pick_for_host(const struct skep_service *service,
+				    const struct skep_config *config, struct choice *choice)
+{
+	__u32 ring_id, zero = 0;
+	struct skep_flow_key host = {};
+	union skep_ring_slot *first;
+	void *ring;
+
+	if (!service || !config || !choice)
+		return 0;
+	ring_id = service->ring ? service->ring : service->service_id;
+	ring = bpf_map_lookup_elem(&rings, &ring_id);
+	if (!ring)
+		return 0;
+	first = bpf_map_lookup_elem(ring, &zero);
+	if (!first)
+		return 0;
+	if (service->policy == SKEP_POLICY_LEAST_FLOWS)
+		return pick_lighter(ring, &first->header, config, choice);
+	if (service->policy == SKEP_POLICY_SOURCE) {
+		host.client = config->underlay;
+		return pick_first(ring, &first->header, 0,
+				  (__u32)(table_hash((const __u64 *)&host, PICK_SEED) >> 32),
+				  config, choice);
+	}
+	return pick_first(ring, &first->header, 1, 0, config, choice);
+}
+
 /* A process of the host, of the address or of any, has the port. */
 static __always_inline int host_listens(const struct skep_peer *peer)
 {
@@ -168,12 +200,15 @@ static __noinline int translate_host(struct bpf_sock_addr *ctx, struct skep_peer
 	bound = sk->src_ip4;
 	if ((bound && bound != config->underlay.word[3]) || host_listens(peer))
 		return TRANSLATE_NOT;
-	if (service->flags & SKEP_SERVICE_CLOSED ||
-	    !ring_pick(service->service_id, config, &choice))
+	if (service->flags & SKEP_SERVICE_CLOSED || !pick_for_host(service, config, &choice))
 		return TRANSLATE_REFUSE;
 	count_new_flow(service->service_id, choice.counter);
 	peer->addr = choice.task;
 	peer->port = service->target_port;
+	if (skep_addr_is_outside(&choice.task)) {
+		peer->addr = skep_addr_v4(choice.task.word[3]);
+		peer->port = choice.target_port;
+	}
 	return TRANSLATE_GIVEN;
 }
 

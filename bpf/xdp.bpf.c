@@ -12,13 +12,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "admit.h"
 #include "balance.h"
 #include "count.h"
 #include "hint.h"
 #include "learn.h"
 #include "maps.h"
+#include "next_hop.h"
 #include "parse.h"
-#include "route.h"
 #include "scratch.h"
 #include "tunnel.h"
 #include "xdp_packet.h"
@@ -47,28 +48,17 @@ static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
 	return wire;
 }
 
-/*
- * Fills in the next hop and its interface. Returns 0 if XDP cannot send there: no route, a
- * neighbour yet to be asked for, larger than the path takes, or an interface where no XDP program
- * of ours is in force, whose driver might throw the packet away.
- */
-static __always_inline int route_find(struct xdp_md *xdp, struct bpf_fib_lookup *fib)
-{
-	if (bpf_fib_lookup(xdp, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib->family != FAMILY_IPV4)
-		return 0;
-	return fib->ifindex == xdp->ingress_ifindex || bpf_map_lookup_elem(&wires, &fib->ifindex);
-}
-
 static __always_inline int send(struct xdp_md *xdp, __u32 ifindex)
 {
 	return ifindex == xdp->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
 /* A client's packet to another node's task. XDP_PASS: the packet is as it was. */
-static __always_inline int forward(struct xdp_md *xdp, const struct packet *packet,
-				   const struct skep_config *config, const struct choice *choice)
+static __always_inline int forward(struct xdp_md *xdp, const struct scratch *work,
+				   const struct skep_config *config)
 {
+	const struct packet *packet = &work->packet;
+	const struct choice *choice = &work->choice;
 	struct outer outer = {
 		.from = config->underlay.word[3],
 		.to = choice->node.word[3],
@@ -76,17 +66,23 @@ static __always_inline int forward(struct xdp_md *xdp, const struct packet *pack
 		.port = tunnel_port,
 		.vni = SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
 	};
-	__u32 bytes = xdp->data_end - xdp->data - OFFSET_IP;
-	struct bpf_fib_lookup fib;
+	long bytes = (long)xdp->data_end - (long)xdp->data - OFFSET_IP;
+	const struct next_hop_key key = {
+		.from = outer.from,
+		.to = outer.to,
+		.port = outer.port,
+		.protocol = IPPROTO_UDP,
+	};
+	struct next_hop *next;
 	struct ethhdr *inner;
 	void *data, *data_end;
 
+	barrier_var(bytes); /* or packet pointers are kept in halves, which the verifier forbids */
 	if (packet->ttl <= 1)
 		return XDP_PASS;
-	fib = route_question(config, xdp->ingress_ifindex, outer.from, outer.source_port, outer.to,
-			     outer.port, IPPROTO_UDP);
-	fib.tot_len = bytes + SKEP_TUNNEL_OVERHEAD;
-	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, -SKEP_TUNNEL_OVERHEAD))
+	next = next_hop_find(xdp, config, &key, outer.source_port, outer.port,
+			     bytes + SKEP_TUNNEL_OVERHEAD, work->now);
+	if (!next || bpf_xdp_adjust_head(xdp, -SKEP_TUNNEL_OVERHEAD))
 		return XDP_PASS;
 
 	data = (void *)(long)xdp->data;
@@ -99,13 +95,14 @@ static __always_inline int forward(struct xdp_md *xdp, const struct packet *pack
 	ip_hop((void *)inner + OFFSET_IP);
 	mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
 
-	__builtin_memcpy(outer.mac_to, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(outer.mac_from, fib.smac, ETH_ALEN);
+	__builtin_memcpy(outer.mac_to, next->mac_to, ETH_ALEN);
+	__builtin_memcpy(outer.mac_from, next->mac_from, ETH_ALEN);
+	outer.id = next->id++;
 	if (outer_write(xdp, &outer))
 		return give_up_broken();
 	count_packet(choice->service_id, choice->counter, bytes, choice->new_flow);
 	count_xdp(SKEP_XDP_FORWARDED);
-	return send(xdp, fib.ifindex);
+	return send(xdp, next->ifindex);
 }
 
 static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
@@ -114,15 +111,28 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 	struct skep_service *service = service_find(&work->packet);
 	const struct choice *choice = &work->choice;
 	const struct skep_wire *wire;
-	int result;
+	int verdict, result;
 
 	if (!service)
 		return XDP_PASS;
 	wire = wire_find(xdp);
-	if (!wire || balance(work, service, config) != BALANCE_TASK)
+	if (!wire)
 		return XDP_PASS;
+	verdict = admit(&work->packet, service);
+	if (verdict == SKEP_DROP_NOT_ALLOWED) {
+		count_verdict(verdict);
+		return XDP_DROP;
+	}
+	if (verdict || balance(work, service, config) != BALANCE_TASK)
+		return XDP_PASS;
+	if (skep_addr_is_outside(&choice->task)) {
+		/* tc finds the flow, and takes it for an old one. */
+		if (choice->new_flow)
+			count_new_flow(choice->service_id, choice->counter);
+		return XDP_PASS;
+	}
 	if (!choice->ifindex) {
-		result = forward(xdp, &work->packet, config, choice);
+		result = forward(xdp, work, config);
 		if (result != XDP_PASS)
 			return result;
 	}
@@ -144,7 +154,8 @@ static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 	void *data_end = (void *)(long)xdp->data_end;
 	struct packet *packet = &work->packet;
 	struct skep_addr remote = packet->flow.client;
-	struct bpf_fib_lookup fib;
+	struct next_hop_key key = {};
+	struct next_hop *next;
 	struct ethhdr *eth;
 	__be32 to, from;
 
@@ -158,20 +169,22 @@ static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 	if ((void *)(eth + 1) > data_end || !addr_of_mac(eth->h_dest, &to) ||
 	    !addr_of_mac(eth->h_source, &from) || !reply_accept(work, config, from))
 		return XDP_PASS;
-	fib = route_question(config, xdp->ingress_ifindex, packet->reply.task.word[3],
-			     packet->reply.task_port, packet->reply.client.word[3],
-			     packet->reply.client_port, packet->reply.protocol);
-	fib.tot_len = data_end - data - INNER_FRAME - OFFSET_IP;
-	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
+	key.from = packet->reply.task.word[3];
+	key.to = packet->reply.client.word[3];
+	key.port = packet->reply.task_port;
+	key.protocol = packet->reply.protocol;
+	next = next_hop_find(xdp, config, &key, packet->reply.task_port, packet->reply.client_port,
+			     data_end - data - INNER_FRAME - OFFSET_IP, ticks_now());
+	if (!next || bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
 		return XDP_PASS;
 
 	eth = (void *)(long)xdp->data;
 	if ((void *)(eth + 1) > (void *)(long)xdp->data_end)
 		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, next->mac_to, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, next->mac_from, ETH_ALEN);
 	count_xdp(SKEP_XDP_RETURNED);
-	return send(xdp, fib.ifindex);
+	return send(xdp, next->ifindex);
 }
 
 SEC("xdp")

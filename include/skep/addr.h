@@ -45,4 +45,20 @@ static inline int skep_addr_is_zero(const struct skep_addr *addr)
 	return !addr->word[0] && !addr->word[1] && !addr->word[2] && !addr->word[3];
 }
 
+/*
+ * What stands for a back end outside the Swarm where tasks are named: no address that a task can
+ * have, since it begins as a multicast one. One for each service, so that a back end may serve two.
+ */
+#define SKEP_OUTSIDE 0xffffffffU
+
+static inline struct skep_addr skep_addr_outside(__u32 service_id, __be32 addr, __be16 port)
+{
+	return (struct skep_addr){{SKEP_OUTSIDE, service_id, port, addr}};
+}
+
+static inline int skep_addr_is_outside(const struct skep_addr *addr)
+{
+	return addr->word[0] == SKEP_OUTSIDE;
+}
+
 #endif

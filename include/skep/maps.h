@@ -6,10 +6,10 @@
  * bytes). Ports and addresses are in network order, everything else in host order. Names of enum
  * values are what `bpftool map dump` prints.
  *
- * Who writes: `config`, `services`, `service_names`, `rings`, `tasks`, `nodes`, `wires` and `hooks`
- * belong to the agent, the programs only read them (but for a ring's cursor). `flows`, `returns`,
- * `fragments` and the counters belong to the programs, the agent only reads them (but clears a
- * counter before it gives its index to a new service or task).
+ * Who writes: `config`, `services`, `service_names`, `allow`, `rings`, `tasks`, `nodes`, `wires`
+ * and `hooks` belong to the agent, the programs only read them (but for a ring's cursor). `flows`,
+ * `returns`, `fragments`, `affinity`, `task_flows` and the counters belong to the programs, the
+ * agent only reads them (but clears a counter before it gives its index to a new service or task).
  */
 #ifndef SKEP_MAPS_H
 #define SKEP_MAPS_H
@@ -39,11 +39,13 @@ struct skep_config {
 	__u32 tunnel_mtu; /* largest inner IP packet that fits a frame to any node, bytes */
 	__u8 mesh_mac[6]; /* skep0's own MAC, 02:53 + underlay: never an inner source */
 	__be16 tunnel_port;
+	__u8 outside; /* 1: there are back ends outside the Swarm, so replies may come to it */
+	__u8 pad[7];
 	__u64 seed;  /* of the hash that places flows; made with the pins */
 	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing
 			elsewhere */
 };
-_Static_assert(sizeof(struct skep_config) == 48, "skep_config");
+_Static_assert(sizeof(struct skep_config) == 56, "skep_config");
 
 /* services: where a service answers. Address zero: on any address, for second chances only. */
 struct skep_frontend {
@@ -67,7 +69,7 @@ enum skep_policy {
 
 #define SKEP_SERVICE_DSR    1U /* the backend node answers the client itself */
 #define SKEP_SERVICE_ALLOW  2U /* only for clients in `allow` */
-#define SKEP_SERVICE_CLOSED 4U /* it is bound to other addresses: connections here are refused */
+#define SKEP_SERVICE_CLOSED 4U /* bound to other addresses, or disabled: all is refused here */
 
 struct skep_service {
 	__u32 service_id;   /* index of its counters, key of its ring; given by the agent, see
@@ -77,10 +79,27 @@ struct skep_service {
 	__u8 flags;	    /* SKEP_SERVICE_* */
 	__u32 idle_ticks;   /* a flow that was silent for longer is balanced anew (skep/table.h); 0:
 			       never */
-	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that was silent for longer is chosen
-				 for anew */
+	__u32 affinity_ticks; /* SKEP_POLICY_SOURCE: a client that opened nothing for longer is
+				 chosen for anew */
+	__u32 ring;	      /* key of the ring, where that is not the service's; 0: it is */
 };
-_Static_assert(sizeof(struct skep_service) == 16, "skep_service");
+_Static_assert(sizeof(struct skep_service) == 20, "skep_service");
+
+/*
+ * allow: the networks whose clients a service with SKEP_SERVICE_ALLOW serves; a longest-prefix
+ * match, so what is there is allowed and all else is not. An IPv4 network /24 has prefix length 32
+ * (the id) + 96 (see skep/addr.h) + 24.
+ */
+struct skep_allow_key {
+	__u32 prefix_length; /* of what follows, bits */
+	__u32 service_id;
+	struct skep_addr client;
+};
+_Static_assert(sizeof(struct skep_allow_key) == 24, "skep_allow_key");
+
+struct skep_allow {
+	__u32 allowed; /* 1 */
+};
 
 /* service_names: service id -> who that is. The agent's ids live here, and so survive it. */
 struct skep_service_name {
@@ -111,14 +130,18 @@ enum skep_task_state {
 	SKEP_TASK_DRAINING,    /* keeps the flows that it has */
 };
 
-/* tasks: a task's overlay address -> where that is. No entry: the task is gone. */
+/*
+ * tasks: a task's overlay address -> where that is. No entry: the task is gone. A back end outside
+ * the Swarm (skep/addr.h) is a task without node or veth.
+ */
 struct skep_task {
 	struct skep_addr node; /* underlay address of its node; this node's own if local */
 	__u32 ifindex;	       /* local: host end of the task's veth; 0: remote */
 	__u32 service_id;
-	__u32 counter; /* index in task_counters */
+	__u32 counter; /* index in task_counters and task_flows */
 	__u8 state;    /* enum skep_task_state */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 weight; /* its share beside the service's other tasks, for SKEP_POLICY_LEAST_FLOWS */
 };
 _Static_assert(sizeof(struct skep_task) == 32, "skep_task");
 
@@ -162,6 +185,23 @@ struct skep_flow_choice {
 };
 _Static_assert(sizeof(struct skep_flow_choice) == 40, "skep_flow_choice");
 
+/*
+ * affinity: a client of a service with SKEP_POLICY_SOURCE -> the task that it was given, so that a
+ * changed ring moves nobody. A memory and no more: without an entry the ring says the same, or what
+ * it says now.
+ */
+struct skep_affinity_key {
+	__u32 service_id;
+	struct skep_addr client;
+};
+_Static_assert(sizeof(struct skep_affinity_key) == 20, "skep_affinity_key");
+
+struct skep_affinity {
+	struct skep_addr task;
+	__u32 last_seen; /* ticks: when the client opened a flow, to an eighth of affinity_ticks */
+};
+_Static_assert(sizeof(struct skep_affinity) == 20, "skep_affinity");
+
 /* returns: a task's packets to a client -> how they must leave. Rebuilt by the client's next
  * packet. */
 struct skep_return_key {
@@ -181,11 +221,14 @@ enum skep_return_mode {
 	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
 	SKEP_RETURN_DIRECT,	 /* the client came in elsewhere, and is answered from here (dsr) */
 	SKEP_RETURN_CONTAINER,	 /* the client is a container of this node (bpf/container.h) */
+	SKEP_RETURN_OUTSIDE,	 /* from a back end outside the Swarm, to which this node is the
+				    client; the client's own address is in `ingress` */
 };
 
 struct skep_return_path {
 	struct skep_addr frontend; /* becomes the source of the reply */
-	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local */
+	struct skep_addr ingress;  /* underlay address of the ingress node; its own if local; see
+				      SKEP_RETURN_OUTSIDE */
 	__be16 frontend_port;
 	__be16 client_port; /* the client's own */
 	__u8 mode;	    /* enum skep_return_mode */
@@ -217,6 +260,12 @@ _Static_assert(sizeof(struct skep_fragment) == 16, "skep_fragment");
 /* Packets in pieces at one time. */
 #define SKEP_FRAGMENTS_MAX 8192
 
+/*
+ * task_flows (index: skep_task.counter): __s32, live flows that this node gave the task: those of
+ * its entries in flows that are not SKEP_FLOW_CLOSING. Between two steps of a program it may be one
+ * too low, so below zero.
+ */
+
 /* service_counters (index: service id) and task_counters (index: skep_task.counter), per CPU. */
 struct skep_counter {
 	__u64 packets;	 /* from clients that came in at this node */
@@ -241,6 +290,9 @@ enum skep_verdict {
 	SKEP_ANSWER_NO_TASK_RST,   /* a SYN, and the service has no serving task */
 	SKEP_ANSWER_NO_TASK_ICMP,  /* UDP, likewise: port unreachable */
 	SKEP_ANSWER_TASK_GONE_RST, /* TCP of a flow whose task is gone */
+	SKEP_ANSWER_IDLE_RST,	   /* TCP of a flow that was silent for longer than skep.idle */
+	SKEP_ANSWER_NOT_BOUND,	   /* RST or port unreachable: the service has skep.bind, and not
+				      this address, or the port is disabled */
 	SKEP_ANSWER_TOO_BIG, /* larger than the tunnel takes, don't fragment: fragmentation needed
 			      */
 	SKEP_ICMP_ERROR,     /* about a flow's packet: carried to whom that came from */
@@ -248,6 +300,7 @@ enum skep_verdict {
 	SKEP_FLOW_EVICTED,   /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
 	SKEP_DROP_TTL,		  /* TTL would reach zero */
+	SKEP_DROP_NOT_ALLOWED,	  /* from a client that the service's skep.allow does not name */
 	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
 	SKEP_DROP_BAD_FRAME, /* a tunnel frame of no known kind or not addressed as skep does */
 	SKEP_DROP_FRAGMENT,  /* a later one for a task that is not here, and the first was not seen

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -19,6 +20,7 @@
 /* Of the tables of flows and returns, and how many buckets each has. */
 #define MESH_SEED 0x5eedULL
 #define BUCKETS	  256U
+#define AFFINITY  1024U /* clients remembered */
 
 #define check(condition, what)                                                                     \
 	do {                                                                                       \
@@ -28,8 +30,13 @@
 		}                                                                                  \
 	} while (0)
 
+/* In the form of IPv6, too, as which inet_ntop() writes one that stands for something outside. */
 struct skep_addr addr_of(const char *addr)
 {
+	struct skep_addr v6;
+
+	if (strchr(addr, ':') && inet_pton(AF_INET6, addr, &v6) == 1)
+		return v6;
 	return skep_addr_v4(ipv4(addr));
 }
 
@@ -105,8 +112,71 @@ void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, ui
 		   uint16_t target_port)
 {
 	struct skep_frontend key = frontend_of(endpoint, protocol);
-	struct skep_service value = {.service_id = service, .target_port = htons(target_port)};
+	struct skep_service value = {
+		.service_id = service,
+		.target_port = htons(target_port),
+		.idle_ticks = protocol == IPPROTO_UDP ? SKEP_TICKS(30000000000ULL) : 0,
+	};
 
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+static struct skep_service service_of(struct mesh *mesh, const struct skep_frontend *key)
+{
+	struct skep_service value;
+
+	check(!bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.services), key, &value),
+	      "frontend");
+	return value;
+}
+
+void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.flags = flags;
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_frontend_ring(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t ring)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.ring = ring;
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_frontend_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t seconds)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.idle_ticks = SKEP_TICKS(seconds * 1000000000ULL);
+	map_set(mesh->programs->maps.services, &key, &value);
+}
+
+void mesh_allow(struct mesh *mesh, uint32_t service, const char *network, uint32_t length)
+{
+	struct skep_allow_key key = {
+		.prefix_length = 32 + 96 + length,
+		.service_id = service,
+		.client = addr_of(network),
+	};
+	struct skep_allow value = {1};
+
+	map_set(mesh->programs->maps.allow, &key, &value);
+}
+
+void mesh_frontend_policy(struct mesh *mesh, const char *endpoint, uint8_t protocol,
+			  enum skep_policy policy, uint32_t affinity_s)
+{
+	struct skep_frontend key = frontend_of(endpoint, protocol);
+	struct skep_service value = service_of(mesh, &key);
+
+	value.policy = (uint8_t)policy;
+	value.affinity_ticks = SKEP_TICKS(affinity_s * 1000000000ULL);
 	map_set(mesh->programs->maps.services, &key, &value);
 }
 
@@ -127,6 +197,7 @@ void mesh_task(struct mesh *mesh, uint32_t service, const char *addr, const char
 		.service_id = service,
 		.counter = ntohl(key.word[3]) & 0xff,
 		.state = SKEP_TASK_SERVING,
+		.weight = 1,
 	};
 
 	map_set(mesh->programs->maps.tasks, &key, &value);
@@ -140,6 +211,17 @@ void mesh_task_state(struct mesh *mesh, const char *addr, enum skep_task_state s
 
 	check(!bpf_map_lookup_elem(map, &key, &value), addr);
 	value.state = (uint8_t)state;
+	check(!bpf_map_update_elem(map, &key, &value, BPF_EXIST), addr);
+}
+
+void mesh_task_weight(struct mesh *mesh, const char *addr, uint16_t weight)
+{
+	int map = bpf_map__fd(mesh->programs->maps.tasks);
+	struct skep_addr key = addr_of(addr);
+	struct skep_task value;
+
+	check(!bpf_map_lookup_elem(map, &key, &value), addr);
+	value.weight = weight;
 	check(!bpf_map_update_elem(map, &key, &value, BPF_EXIST), addr);
 }
 
@@ -281,11 +363,97 @@ void mesh_flow_set(struct mesh *mesh, const char *client, const char *frontend, 
 	bucket.way[way].value = (struct skep_flow_choice){
 		.task = flow->task,
 		.service_id = flow->service_id,
+		.counter = ntohl(flow->task.word[3]) & 0xff,
 		.target_port = flow->target_port,
 	};
 	bucket.way[way].source_port = flow->source_port;
 	table_write(mesh->programs->maps.flows, index, &bucket, way, &key, flow->last_seen_ns,
 		    flow->state);
+}
+
+void mesh_flow_age(struct mesh *mesh, const char *client, const char *frontend, uint8_t protocol,
+		   uint32_t seconds)
+{
+	struct skep_flow flow;
+
+	check(mesh_flow(mesh, client, frontend, protocol, &flow), client);
+	flow.last_seen_ns -= seconds * 1000000000ULL;
+	mesh_flow_set(mesh, client, frontend, protocol, &flow);
+}
+
+static uint32_t ticks_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return SKEP_TICKS((uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec);
+}
+
+bool mesh_affinity(struct mesh *mesh, uint32_t service, const char *client, struct skep_addr *task,
+		   uint32_t *age_s)
+{
+	struct skep_affinity_key key = {service, skep_addr_v4(ipv4_of(client))};
+	struct skep_affinity value;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.affinity), &key, &value))
+		return false;
+	*task = value.task;
+	if (age_s)
+		*age_s = (uint32_t)(((uint64_t)(ticks_now() - value.last_seen) << SKEP_TICK_SHIFT) /
+				    1000000000U);
+	return true;
+}
+
+void mesh_affinity_age(struct mesh *mesh, uint32_t seconds)
+{
+	static struct skep_affinity_key keys[AFFINITY];
+	int map = bpf_map__fd(mesh->programs->maps.affinity);
+	struct skep_affinity value;
+	size_t n = 0;
+
+	/* An update puts an entry elsewhere, so the walk comes first. */
+	while (n < AFFINITY && !bpf_map_get_next_key(map, n ? &keys[n - 1] : NULL, &keys[n]))
+		n++;
+	for (size_t i = 0; i < n; i++) {
+		check(!bpf_map_lookup_elem(map, &keys[i], &value), "affinity");
+		value.last_seen -= SKEP_TICKS(seconds * 1000000000ULL);
+		check(!bpf_map_update_elem(map, &keys[i], &value, BPF_EXIST), "affinity");
+	}
+}
+
+int32_t mesh_task_flows(struct mesh *mesh, const char *task)
+{
+	uint32_t counter = ntohl(ipv4(task)) & 0xff;
+	int32_t live;
+
+	check(!bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.task_flows), &counter, &live),
+	      task);
+	return live;
+}
+
+int32_t mesh_task_flows_found(struct mesh *mesh, const char *task)
+{
+	struct skep_flow_bucket bucket;
+	int32_t live = 0;
+
+	for (uint32_t index = 0; index < BUCKETS; index++) {
+		check(!bpf_map_lookup_elem(bpf_map__fd(mesh->programs->maps.flows), &index,
+					   &bucket),
+		      "bucket");
+		for (int way = 0; way < SKEP_WAYS; way++)
+			live += bucket.tag[way] && bucket.state[way] != SKEP_FLOW_CLOSING &&
+				bucket.way[way].value.counter == (ntohl(ipv4(task)) & 0xff);
+	}
+	return live;
+}
+
+void mesh_sweep(struct mesh *mesh)
+{
+	static const uint8_t packet[64];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
+		    .repeat = BUCKETS);
+
+	check(!bpf_prog_test_run_opts(bpf_program__fd(mesh->programs->progs.sweep), &run), "sweep");
 }
 
 /* The two keys have one layout: see parse.h. */
@@ -462,8 +630,10 @@ static int mesh_fresh(void **state)
 	static const char *const nodes[] = {HERE, NODE_2, NODE_3};
 	struct mesh *mesh = *state;
 	struct skep_config config = mesh_usual_config(mesh);
+	int32_t none = 0;
 
 	map_empty(mesh->programs->maps.services);
+	map_empty(mesh->programs->maps.allow);
 	map_empty(mesh->programs->maps.rings);
 	map_empty(mesh->programs->maps.tasks);
 	map_empty(mesh->programs->maps.nodes);
@@ -471,6 +641,11 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
 	map_empty(mesh->programs->maps.fragments);
+	percpu_clear(mesh->programs->maps.next_hops,
+		     bpf_map__value_size(mesh->programs->maps.next_hops) / 8);
+	map_empty(mesh->programs->maps.affinity);
+	for (uint32_t i = 0; i < bpf_map__max_entries(mesh->programs->maps.task_flows); i++)
+		map_set(mesh->programs->maps.task_flows, &i, &none);
 	percpu_clear(mesh->programs->maps.verdicts, 1);
 	percpu_clear(mesh->programs->maps.xdp_counters, 1);
 	percpu_clear(mesh->programs->maps.service_counters, 3);
@@ -531,6 +706,7 @@ static int mesh_load(void **state)
 	check(mesh->programs, "open the programs");
 	bpf_map__set_autocreate(mesh->programs->maps.ring, false);
 	bpf_map__set_max_entries(mesh->programs->maps.services, 64);
+	bpf_map__set_max_entries(mesh->programs->maps.allow, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.rings, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.tasks, 64);
 	bpf_map__set_max_entries(mesh->programs->maps.nodes, 16);
@@ -539,6 +715,8 @@ static int mesh_load(void **state)
 	mesh->programs->rodata->bucket_mask = BUCKETS - 1;
 	bpf_map__set_max_entries(mesh->programs->maps.service_counters, SERVICE_IDS);
 	bpf_map__set_max_entries(mesh->programs->maps.task_counters, 256);
+	bpf_map__set_max_entries(mesh->programs->maps.task_flows, 256);
+	bpf_map__set_max_entries(mesh->programs->maps.affinity, AFFINITY);
 	check(!harness_bpf__load(mesh->programs), "load the programs");
 	mesh->stimulus = &mesh->programs->bss->stimulus;
 	return 0;

@@ -90,12 +90,24 @@ struct skep_addr addr_of(const char *addr);
 
 void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t service,
 		   uint16_t target_port);
+/* Gives the frontend another ring than its service's. */
+void mesh_frontend_ring(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint32_t ring);
+/* What labels make of a frontend that is there: SKEP_SERVICE_*, and seconds (0: never). Without it:
+ * none, never for TCP, 30 s for UDP. */
+void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protocol, uint8_t flags);
+void mesh_frontend_idle(struct mesh *mesh, const char *endpoint, uint8_t protocol,
+			uint32_t seconds);
+/* Lets clients of an IPv4 network in. */
+void mesh_allow(struct mesh *mesh, uint32_t service, const char *network, uint32_t length);
+void mesh_frontend_policy(struct mesh *mesh, const char *endpoint, uint8_t protocol,
+			  enum skep_policy policy, uint32_t affinity_s);
 void mesh_no_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol);
 
 /* The counter of a task is the last byte of its address. ifindex 0: on that node, or not hooked. */
 void mesh_task(struct mesh *mesh, uint32_t service, const char *addr, const char *node,
 	       uint32_t ifindex);
 void mesh_task_state(struct mesh *mesh, const char *addr, enum skep_task_state state);
+void mesh_task_weight(struct mesh *mesh, const char *addr, uint16_t weight);
 void mesh_task_gone(struct mesh *mesh, const char *addr);
 
 /* A new ring in place of the old one; addresses up to NULL. */
@@ -137,6 +149,22 @@ bool mesh_return(struct mesh *mesh, const char *task, const char *client, uint8_
 void mesh_return_set(struct mesh *mesh, const char *task, const char *client, uint8_t protocol,
 		     const struct skep_return *value);
 void mesh_return_gone(struct mesh *mesh, const char *task, const char *client, uint8_t protocol);
+
+/* As if nothing had come of it for so long. */
+void mesh_flow_age(struct mesh *mesh, const char *client, const char *frontend, uint8_t protocol,
+		   uint32_t seconds);
+
+/* false: the client has no entry there. *age_s may be NULL. */
+bool mesh_affinity(struct mesh *mesh, uint32_t service, const char *client, struct skep_addr *task,
+		   uint32_t *age_s);
+/* As if all that were made so far had been seen so much earlier. */
+void mesh_affinity_age(struct mesh *mesh, uint32_t seconds);
+
+/* Live flows by task_flows; by the entries of flows themselves. */
+int32_t mesh_task_flows(struct mesh *mesh, const char *task);
+int32_t mesh_task_flows_found(struct mesh *mesh, const char *task);
+/* Over the whole table. */
+void mesh_sweep(struct mesh *mesh);
 
 /* As if the first fragments seen so far had come so much earlier. */
 void mesh_fragments_age(struct mesh *mesh, uint64_t seconds);

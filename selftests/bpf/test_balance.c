@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "skep/table.h"
 
 #define TASK_A "10.0.0.11"
 #define TASK_B "10.0.0.12"
@@ -13,7 +14,8 @@
 #define AT_B   102
 #define AT_C   103
 
-#define IDLE_NS 30000000000ULL
+#define SECOND_NS 1000000000ULL
+#define IDLE_NS	  (30 * SECOND_NS)
 
 static void give_tasks(struct mesh *mesh, uint32_t service)
 {
@@ -119,6 +121,20 @@ static void services_have_rings_of_their_own(void **state)
 	mesh_ring(mesh, DNS, 0, RING(TASK_B));
 	assert_int_equal(tcp_goes_to(mesh, CLIENT, SYN), AT_A);
 	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_B);
+}
+
+static void a_frontend_may_have_another_ring_and_keeps_its_flows(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_tasks(mesh, WEB);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, SYN), AT_A);
+	mesh_ring(mesh, DNS + 1, 0, RING(TASK_C));
+	mesh_frontend_ring(mesh, WEB_AT, IPPROTO_TCP, DNS + 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(tcp_goes_to(mesh, client_number(i), SYN), AT_C);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, ACK), AT_A);
+	assert_int_equal(tcp_goes_to(mesh, client_number(3), ACK), AT_C);
 }
 
 static void a_connection_stays_with_its_task(void **state)
@@ -357,13 +373,96 @@ static void an_open_connection_keeps_its_target_port(void **state)
 	expect_delivered(&outcome, AT_A, &expected);
 }
 
-static void silent_for(struct mesh *mesh, uint64_t ns)
+static void flow_silent_for(struct mesh *mesh, const char *frontend, uint8_t protocol, uint64_t ns)
 {
 	struct skep_flow flow;
 
-	assert_true(mesh_flow(mesh, CLIENT, DNS_AT, IPPROTO_UDP, &flow));
+	assert_true(mesh_flow(mesh, CLIENT, frontend, protocol, &flow));
 	flow.last_seen_ns -= ns;
-	mesh_flow_set(mesh, CLIENT, DNS_AT, IPPROTO_UDP, &flow);
+	mesh_flow_set(mesh, CLIENT, frontend, protocol, &flow);
+}
+
+static void silent_for(struct mesh *mesh, uint64_t ns)
+{
+	flow_silent_for(mesh, DNS_AT, IPPROTO_UDP, ns);
+}
+
+static void how_long_a_udp_conversation_may_be_silent_is_the_services(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_tasks(mesh, DNS);
+	mesh_frontend_idle(mesh, DNS_AT, IPPROTO_UDP, 5);
+	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_A);
+	silent_for(mesh, 4 * SECOND_NS);
+	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_A);
+	silent_for(mesh, 6 * SECOND_NS);
+	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_B);
+}
+
+/* A packet of another CPU, whose clock is a tick ahead, may have come in between. */
+static void a_flow_that_was_seen_in_the_future_was_not_silent(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_tasks(mesh, DNS);
+	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_A);
+	silent_for(mesh, -(1ULL << SKEP_TICK_SHIFT) * 8);
+	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_A);
+}
+
+/* With an idle time of 60 s, and silent for so long. */
+static void give_silent_connection(struct mesh *mesh, uint64_t seconds)
+{
+	give_tasks(mesh, WEB);
+	mesh_frontend_idle(mesh, WEB_AT, IPPROTO_TCP, 60);
+	tcp_goes_to(mesh, CLIENT, SYN);
+	tcp_goes_to(mesh, CLIENT, ACK);
+	flow_silent_for(mesh, WEB_AT, IPPROTO_TCP, seconds * SECOND_NS);
+}
+
+static void a_connection_that_was_silent_for_less_than_its_service_lets_it_goes_on(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_silent_connection(mesh, 59);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, ACK), AT_A);
+	flow_silent_for(mesh, WEB_AT, IPPROTO_TCP, 59 * SECOND_NS);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, ACK), AT_A);
+	expect_no_verdict(mesh);
+}
+
+static void a_connection_that_was_silent_for_longer_is_reset(void **state)
+{
+	struct frame data = tcp4(CLIENT, WEB_AT, ACK | PSH, .seq = 7, .ack = 42, .payload = "?");
+	struct frame rst = tcp4(WEB_AT, CLIENT, RST, .seq = 42, .answer = true,
+				.mac_from = WIRE_MAC, .mac_to = CLIENT_MAC);
+	struct mesh *mesh = *state;
+	struct outcome outcome;
+
+	give_silent_connection(mesh, 61);
+	outcome = mesh_run(mesh, FROM_WIRE, &data);
+	expect_sent_out(&outcome, mesh->wire, &rst);
+	expect_verdict(mesh, SKEP_ANSWER_IDLE_RST);
+}
+
+static void its_syn_is_balanced_anew(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_silent_connection(mesh, 61);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, SYN), AT_B);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, ACK), AT_B);
+	expect_no_verdict(mesh);
+}
+
+static void and_its_rst_still_tells_the_task(void **state)
+{
+	struct mesh *mesh = *state;
+
+	give_silent_connection(mesh, 61);
+	assert_int_equal(tcp_goes_to(mesh, CLIENT, RST), AT_A);
+	expect_no_verdict(mesh);
 }
 
 static void a_udp_conversation_that_was_silent_is_a_new_one(void **state)
@@ -372,7 +471,7 @@ static void a_udp_conversation_that_was_silent_is_a_new_one(void **state)
 
 	give_tasks(mesh, DNS);
 	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_A);
-	silent_for(mesh, IDLE_NS);
+	silent_for(mesh, IDLE_NS + SECOND_NS);
 	assert_int_equal(udp_goes_to(mesh, CLIENT), AT_B);
 }
 
@@ -439,6 +538,7 @@ int main(void)
 		cmocka_unit_test(a_new_ring_goes_on_at_its_cursor),
 		cmocka_unit_test(a_task_that_is_twice_in_the_ring_gets_twice_as_much),
 		cmocka_unit_test(services_have_rings_of_their_own),
+		cmocka_unit_test(a_frontend_may_have_another_ring_and_keeps_its_flows),
 		cmocka_unit_test(a_connection_stays_with_its_task),
 		cmocka_unit_test(a_flow_is_written_down),
 		cmocka_unit_test(a_flow_follows_the_state_of_its_connection),
@@ -460,7 +560,14 @@ int main(void)
 		cmocka_unit_test(an_open_connection_keeps_its_target_port),
 		cmocka_unit_test(a_udp_conversation_that_was_silent_is_a_new_one),
 		cmocka_unit_test(a_udp_conversation_that_was_silent_for_less_is_not),
+		cmocka_unit_test(how_long_a_udp_conversation_may_be_silent_is_the_services),
+		cmocka_unit_test(a_flow_that_was_seen_in_the_future_was_not_silent),
 		cmocka_unit_test(a_silent_tcp_connection_is_not_cut),
+		cmocka_unit_test(
+			a_connection_that_was_silent_for_less_than_its_service_lets_it_goes_on),
+		cmocka_unit_test(a_connection_that_was_silent_for_longer_is_reset),
+		cmocka_unit_test(its_syn_is_balanced_anew),
+		cmocka_unit_test(and_its_rst_still_tells_the_task),
 		cmocka_unit_test(packets_bytes_and_flows_are_counted_per_service_and_task),
 	};
 

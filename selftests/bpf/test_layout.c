@@ -22,6 +22,8 @@ static void maps_have_the_sizes_of_their_structs(void **state)
 		{mesh->programs->maps.services, sizeof(struct skep_frontend),
 		 sizeof(struct skep_service)},
 		{mesh->programs->maps.service_names, 4, sizeof(struct skep_service_name)},
+		{mesh->programs->maps.allow, sizeof(struct skep_allow_key),
+		 sizeof(struct skep_allow)},
 		{mesh->programs->maps.rings, 4, 4},
 		{mesh->programs->maps.tasks, sizeof(struct skep_addr), sizeof(struct skep_task)},
 		{mesh->programs->maps.nodes, sizeof(struct skep_addr), sizeof(struct skep_node)},
@@ -87,6 +89,7 @@ static void structs_have_the_sizes_that_user_space_sees(void **state)
 		{"skep_fragment_key", sizeof(struct skep_fragment_key)},
 		{"skep_fragment", sizeof(struct skep_fragment)},
 		{"skep_counter", sizeof(struct skep_counter)},
+		{"skep_allow_key", sizeof(struct skep_allow_key)},
 		{"skep_hook", sizeof(struct skep_hook)},
 	};
 	struct mesh *mesh = *state;
@@ -107,7 +110,7 @@ static void nothing_lies_in_a_hole(void **state)
 		"skep_config",	     "skep_frontend",	 "skep_service",    "skep_task",
 		"skep_flow_key",     "skep_flow_choice", "skep_flow_way",   "skep_flow_bucket",
 		"skep_return_key",   "skep_return_path", "skep_return_way", "skep_return_bucket",
-		"skep_fragment_key", "skep_fragment",	 "skep_counter",
+		"skep_fragment_key", "skep_fragment",	 "skep_counter",    "skep_allow_key",
 	};
 	struct mesh *mesh = *state;
 	const struct btf *btf = bpf_object__btf(mesh->programs->obj);

@@ -5,8 +5,10 @@
 # service; n3 is behind a hop whose MTU is 1400, while every node and task believes in 1500:
 #
 #     client, n1, n2 -- router "net" ==1400== "hop" -- n3
+#
+# DATAPATH=tc (default) or xdp: path_xdp.t runs it so. RETURN: the agents' --return, if set.
 
-cd "$(dirname "$0")/../.." || exit 1
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # shellcheck source=../lib/lib.sh
 . selftests/lib/lib.sh
 . selftests/lib/net.sh
@@ -14,7 +16,20 @@ cd "$(dirname "$0")/../.." || exit 1
 . selftests/lib/model.sh
 . selftests/lib/shares.sh
 
+DATAPATH=${DATAPATH:-tc}
 NARROW=203.0.113.3 # n3's address
+
+# Where packets meet XDP, offloads stay off: it sees them before their checksums would be made.
+offloads() { # offloads on|off NAME…
+	local name
+	[ "$1" = off ] || [ "$DATAPATH" = tc ] || return 0
+	for name in "${@:2}"; do net_offloads "$name" eth0 "$1" || return 1; done
+}
+
+net_narrow_xdp() { # net_xdp, for n3, whose far end is the hop
+	net_offloads n3 eth0 off && net_offloads hop n3 off &&
+		on hop ip link set dev n3 xdpdrv obj "$ROOT/build/selftests/xdp_pass.bpf.o" sec xdp
+}
 
 net_narrow_node() { # as net_node, behind the hop
 	net_namespace hop && net_namespace n3 &&
@@ -92,20 +107,22 @@ must model_set '(.nodes[] | select(.id == "n3") | .address) = $address' --arg ad
 must service near n1 1
 must service far n2 2
 must service narrow n3 3
-for node in n1 n2 n3; do must agent_start $node --source "file:$MODEL"; done
+[ "$DATAPATH" = tc ] || { must net_xdp n1 n2 client && must net_narrow_xdp; }
+for node in n1 n2 n3; do must agent_start $node --source "file:$MODEL" --datapath "$DATAPATH" ${RETURN:+--return "$RETURN"}; done
 for node in n1 n2 n3; do must within 10 agent_ready $node; done
+for node in n1 n2 n3; do check "$DATAPATH is in force on $node" is "$DATAPATH" status $node '.datapath.interfaces[0].datapath'; done
 check "the maps of all nodes are right" verified n1 n2 n3
 
 # Pieces.
 for offloads in on off; do
-	for name in client n1 n2; do must net_offloads $name eth0 $offloads; done
+	must offloads $offloads client n1 n2
 	check "8,000 bytes by UDP come back intact from a local task, offloads $offloads" \
 		echoes 192.0.2.1:901 --size 8000
 	check "and from a remote one" echoes 192.0.2.1:902 --size 8000
 	check "and from one behind the narrow hop" echoes 192.0.2.1:903 --size 8000
 	check "and 60,000 bytes" echoes 192.0.2.1:902 --size 60000
 done
-for name in client n1 n2; do must net_offloads $name eth0 on; done
+must offloads on client n1 n2
 check "200 cut datagrams: none is lost" client_run udp-hits --size 3000 192.0.2.1:902 200
 check "a host's own cut datagram comes back from a task of its node" on n1 "$CLIENT" udp-hits --size 8000 10.0.0.11:53 1
 check "and from a task of another node" on n1 "$CLIENT" udp-hits --size 8000 10.0.0.12:53 1
@@ -152,13 +169,14 @@ check "64 MiB come down from a task behind the tunnel to a client behind the hop
 	intact download $NARROW:801 67108864 near.1
 check "the task was told across the tunnel" counted n3 icmp_error "$before"
 check "and go up" intact upload $NARROW:801 67108864 near.1
-for name in client n1 n2 n3; do must net_offloads $name eth0 off; done
+must offloads off client n1 n2 n3
 must forget client narrow.1 near.1
 check "without offloads: 64 MiB come down through the narrow tunnel" intact download 192.0.2.1:803 67108864 narrow.1
 check "and go up" intact upload 192.0.2.1:803 67108864 narrow.1
 check "and come down to a client behind the hop" intact download $NARROW:801 67108864 near.1
 check "a cut datagram comes back" echoes $NARROW:901 --size 8000
 
+[ "$DATAPATH" = tc ] || check "XDP had its part in it" test "$(status n1 .datapath.xdp.forwarded)" -gt 1000
 for node in n1 n2 n3; do
 	must agent_stop $node
 	check "skep unload on $node" agent_unload $node

@@ -32,6 +32,9 @@ static struct {
 	size_t answered; /* paths that were asked for their answer */
 	long status;	 /* of the last answer */
 	char *body;
+	struct api_later *later; /* to be answered when timer expires */
+	int later_err;
+	struct loop_timer timer;
 } test;
 
 static int answer_limit(void *context, const struct api_query *query, json_t **body,
@@ -76,12 +79,29 @@ static int answer_later(void *context, const struct api_query *query, json_t **b
 	return error_set(error, -EAGAIN, "no model yet");
 }
 
+static void answer_expired(struct loop_timer *timer)
+{
+	struct skep_error error;
+
+	(void)timer;
+	error_set(&error, -EINVAL, "after all");
+	api_answer_later(test.later, test.later_err,
+			 test.later_err ? NULL : json_pack("{s:b}", "late", true), &error);
+}
+
 static int post_echo(void *context, const json_t *request, json_t **body, struct skep_error *error)
 {
 	const char *fail = json_string_value(json_object_get(request, "fail"));
 
 	(void)context;
 	test.answered++;
+	if (json_object_get(request, "later")) {
+		test.later = api_later(test.api);
+		test.later_err = fail ? -EINVAL : 0;
+		test.timer.expired = answer_expired;
+		loop_arm(test.loop, &test.timer, 50);
+		return -EINPROGRESS;
+	}
 	if (fail)
 		return error_set(error, !strcmp(fail, "there") ? -EALREADY : -EINVAL, "%s", fail);
 	*body = json_deep_copy(request);
@@ -252,6 +272,25 @@ static void what_a_post_cannot_do_has_a_status_of_its_own(void **state)
 	expect_post("{\"fail\": \"wrong\"}", 400, "{\"error\":\"wrong\"}");
 }
 
+static void a_post_may_be_answered_later(void **state)
+{
+	(void)state;
+	expect_post("{\"later\": true}", 200, "{\"late\":true}");
+	expect_post("{\"later\": true, \"fail\": \"x\"}", 400, "{\"error\":\"after all\"}");
+	assert_int_equal(test.answered, 2);
+}
+
+static void others_are_answered_meanwhile(void **state)
+{
+	(void)state;
+	start("POST", "/v1/echo", "{\"later\": true}");
+	for (int i = 0; i < 10; i++)
+		start("GET", "/v1/limit", NULL);
+	assert_int_equal(loop_run(test.loop), 0);
+	assert_int_equal(test.answered, 11);
+	assert_string_equal(test.body, "{\"late\":true}");
+}
+
 static void errors_come_as_one_line_of_json(void **state)
 {
 	(void)state;
@@ -365,6 +404,8 @@ int main(void)
 		TEST(a_posted_body_that_is_no_object_is_refused),
 		TEST(a_posted_body_has_a_bound),
 		TEST(what_a_post_cannot_do_has_a_status_of_its_own),
+		TEST(a_post_may_be_answered_later),
+		TEST(others_are_answered_meanwhile),
 		TEST(errors_come_as_one_line_of_json),
 		TEST(a_long_answer_arrives_whole),
 		TEST(many_ask_at_once),

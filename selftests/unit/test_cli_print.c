@@ -177,6 +177,63 @@ static void services_are_listed_with_their_ports(void **state)
 	      "   -\n");
 }
 
+static void services_with_labels_that_cannot_be_honoured_are_marked(void **state)
+{
+	(void)state;
+	print(services_print,
+	      "[{\"name\": \"web\", \"ports\": [], \"problems\": ["
+	      "   {\"label\": \"skep.allow\", \"why\": \"one\"},"
+	      "   {\"label\": \"skep.\\u001b[m\", \"why\": \"two\"}]},"
+	      " {\"name\": \"db\", \"ports\": [], \"problems\": []}]",
+	      "SERVICE  PORTS  SERVING  DRAINING  RING  NEW FLOWS  PACKETS  BYTES\n"
+	      "web !    -            -         -     -          -        -      -\n"
+	      "db       -            -         -     -          -        -      -\n"
+	      "\n"
+	      "labels that cannot be honoured\n"
+	      "! web: skep.allow: one\n"
+	      "! web: skep.?[m: two\n");
+}
+
+static void details(const char *text, const char *expected)
+{
+	json_t *row = json(text);
+	struct paper paper;
+
+	services_details(row, paper_open(&paper));
+	paper_expect(&paper, expected);
+	json_decref(row);
+}
+
+static void a_services_options_are_told_in_words(void **state)
+{
+	(void)state;
+	details("{\"options\": {\"policy\": \"round-robin\", \"affinity_s\": 10800, \"prefer\": "
+		"null, \"return\": null, \"idle_s\": 0, \"udp_idle_s\": 30, \"allow\": null, "
+		"\"bind\": null}}",
+		"\n"
+		"policy     round-robin\n"
+		"return     as the node's agent has it\n"
+		"idle       TCP never, UDP after 30 s\n"
+		"allow      all clients\n"
+		"bind       all addresses\n");
+	details("{\"options\": {\"policy\": \"source\", \"affinity_s\": 60, \"prefer\": "
+		"\"local\", \"return\": \"dsr\", \"idle_s\": 900, \"udp_idle_s\": 5, \"allow\": "
+		"[\"10.0.0.0/8\", \"192.0.2.7/32\"], \"bind\": []}}",
+		"\n"
+		"policy     source, a client is remembered for 1 min 0 s, tasks of the node that a "
+		"client came in at first\n"
+		"return     dsr\n"
+		"idle       TCP after 15 min 0 s, UDP after 5 s\n"
+		"allow      10.0.0.0/8, 192.0.2.7/32\n"
+		"bind       no address\n");
+}
+
+static void maps_alone_know_no_options(void **state)
+{
+	(void)state;
+	details("{\"options\": null}", "");
+}
+
 static void tasks_are_listed_whether_swarm_or_only_the_maps_know_them(void **state)
 {
 	(void)state;
@@ -184,24 +241,26 @@ static void tasks_are_listed_whether_swarm_or_only_the_maps_know_them(void **sta
 	      "[{\"id\": \"t1\", \"name\": \"web.1\", \"service\": \"web\", \"node\": \"host1\","
 	      "  \"node_address\": \"10.1.0.1\", \"address\": \"10.0.0.6\", \"level\": \"serving\","
 	      "  \"desired\": \"running\", \"state\": \"running\", \"local\": true,"
-	      "  \"interface\": \"veth123\", \"packets\": 10, \"bytes\": 100, \"new_flows\": 1},"
+	      "  \"interface\": \"veth123\", \"flows\": 123456, \"packets\": 10, \"bytes\": 100, "
+	      "\"new_flows\": 1},"
 	      " {\"id\": \"t2\", \"name\": \"web.2\", \"service\": \"web\", \"node\": \"host2\","
 	      "  \"node_address\": \"10.1.0.2\", \"address\": \"10.0.0.7\", \"level\": "
 	      "\"draining\","
 	      "  \"desired\": \"shutdown\", \"state\": \"running\", \"local\": false,"
-	      "  \"interface\": null, \"packets\": 0, \"bytes\": 0, \"new_flows\": 0},"
+	      "  \"interface\": null, \"flows\": 0, \"packets\": 0, \"bytes\": 0, \"new_flows\": "
+	      "0},"
 	      " {\"id\": null, \"name\": null, \"service\": \"web\", \"node\": null,"
 	      "  \"node_address\": \"10.1.0.3\", \"address\": \"10.0.0.8\", \"level\": \"serving\","
 	      "  \"desired\": null, \"state\": null, \"local\": false, \"interface\": null,"
-	      "  \"packets\": 0, \"bytes\": 0, \"new_flows\": 0}]",
+	      "  \"flows\": null, \"packets\": 0, \"bytes\": 0, \"new_flows\": 0}]",
 	      "TASK   SERVICE  ADDRESS   LEVEL     STATE                    NODE      INTERFACE  "
-	      "NEW FLOWS  PACKETS  BYTES\n"
+	      " FLOWS  NEW FLOWS  PACKETS  BYTES\n"
 	      "web.1  web      10.0.0.6  serving   running                  host1     veth123    "
-	      "        1       10  100 B\n"
+	      "123456          1       10  100 B\n"
 	      "web.2  web      10.0.0.7  draining  running, to be shutdown  host2     -          "
-	      "        0        0    0 B\n"
+	      "     0          0        0    0 B\n"
 	      "-      web      10.0.0.8  serving   -                        10.1.0.3  -          "
-	      "        0        0    0 B\n");
+	      "     -          0        0    0 B\n");
 }
 
 static void flows_are_listed(void **state)
@@ -375,6 +434,27 @@ static void status_names_the_vips_that_are_held_here(void **state)
 	json_decref(status);
 }
 
+static void status_tells_of_labels_that_cannot_be_honoured(void **state)
+{
+	static const char *const models[] = {"{\"model\": {\"bad_labels\": 1}}",
+					     "{\"model\": {\"bad_labels\": 3}}"};
+	static const char *const lines[] = {
+		"PROBLEM labels: 1 service has labels that cannot be honoured: skep services\n",
+		"PROBLEM labels: 3 services have labels that cannot be honoured: skep services\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		json_t *status = json(models[i]);
+		struct paper paper;
+
+		status_print(status, false, paper_open(&paper));
+		assert_int_equal(fclose(paper.stream), 0);
+		assert_non_null(strstr(paper.text, lines[i]));
+		free(paper.text);
+		json_decref(status);
+	}
+}
+
 static void status_colours_its_marks_on_a_terminal_only(void **state)
 {
 	json_t *status = json("{}");
@@ -449,6 +529,9 @@ int main(void)
 		cmocka_unit_test(rows_are_sorted_as_people_count),
 		cmocka_unit_test(nodes_are_listed),
 		cmocka_unit_test(services_are_listed_with_their_ports),
+		cmocka_unit_test(services_with_labels_that_cannot_be_honoured_are_marked),
+		cmocka_unit_test(a_services_options_are_told_in_words),
+		cmocka_unit_test(maps_alone_know_no_options),
 		cmocka_unit_test(tasks_are_listed_whether_swarm_or_only_the_maps_know_them),
 		cmocka_unit_test(flows_are_listed),
 		cmocka_unit_test(lists_of_anything_at_all_are_survived),
@@ -456,6 +539,7 @@ int main(void)
 		cmocka_unit_test(status_puts_problems_first_and_marks_them),
 		cmocka_unit_test(vips_show_who_holds_them_here),
 		cmocka_unit_test(status_names_the_vips_that_are_held_here),
+		cmocka_unit_test(status_tells_of_labels_that_cannot_be_honoured),
 		cmocka_unit_test(status_colours_its_marks_on_a_terminal_only),
 		cmocka_unit_test(every_verdict_has_a_name_and_a_meaning),
 		cmocka_unit_test(verify_in_order_is_one_line_and_success),

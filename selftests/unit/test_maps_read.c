@@ -140,7 +140,13 @@ static void put_task(int tasks, const char *text, const char *node, __u32 ifinde
 		     __u8 state)
 {
 	struct skep_addr key = addr(text);
-	struct skep_task task = {addr(node), ifindex, 3, counter, state, {0}};
+	struct skep_task task = {
+		.node = addr(node),
+		.ifindex = ifindex,
+		.service_id = 3,
+		.counter = counter,
+		.state = state,
+	};
 
 	put(tasks, &key, &task);
 }
@@ -160,12 +166,14 @@ static void fill(void)
 					sizeof(struct skep_counter), 100000, 0);
 	int task_counters = make_map("task_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4,
 				     sizeof(struct skep_counter), 64, 0);
+	int task_flows = make_map("task_flows", BPF_MAP_TYPE_ARRAY, 4, sizeof(__s32), 64, 0);
 	int verdicts = make_map("verdicts", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, SKEP_VERDICT_COUNT, 0);
 	int ring = make_ring(ring_tasks, 3, 9), broken = make_ring(ring_tasks, 3, 4);
 	int rings, devices;
 	union skep_ring_slot header = {.header = {.length = 4}};
 	__u64 words[libbpf_num_possible_cpus()];
-	__u32 key = 0, verdict = SKEP_DROP_TTL;
+	__u32 key = 0, verdict = SKEP_DROP_TTL, counter = 8;
+	__s32 live = 12;
 	struct timespec now;
 
 	put_service(names, 3, "web");
@@ -179,6 +187,10 @@ static void fill(void)
 	put_counter(service_counters, 3, 10);
 	put_counter(service_counters, 99999, 1);
 	put_counter(task_counters, 8, 5);
+	put(task_flows, &counter, &live);
+	counter = 9; /* a program is between two steps */
+	live = -1;
+	put(task_flows, &counter, &live);
 	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
 		words[cpu] = 7;
 	put(verdicts, &verdict, words);
@@ -209,6 +221,7 @@ static void fill(void)
 	close(flows);
 	close(service_counters);
 	close(task_counters);
+	close(task_flows);
 	close(verdicts);
 	close(rings);
 	close(ring);
@@ -397,13 +410,15 @@ static void services_are_seen_without_an_agent(void **state)
 		rows, 0,
 		"{\"id\":\"id-api\",\"name\":\"api\",\"service_id\":1,\"ports\":[{\"published\":81,"
 		"\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":0,\"draining\":0},"
-		"\"ring\":null,\"packets\":0,\"bytes\":0,\"new_flows\":0}");
+		"\"ring\":null,\"options\":null,\"problems\":null,\"packets\":0,\"bytes\":0,"
+		"\"new_flows\":0}");
 	snprintf(
 		expected, sizeof(expected),
 		"{\"id\":\"id-web\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":53,"
 		"\"target\":80,\"protocol\":\"udp\"},{\"published\":8080,\"target\":80,"
 		"\"protocol\":"
-		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"packets\":%d,"
+		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"options\":null,"
+		"\"problems\":null,\"packets\":%d,"
 		"\"bytes\":%d,\"new_flows\":%d}",
 		10 * cpus, 1000 * cpus, cpus);
 	expect_row(rows, 1, expected);
@@ -424,14 +439,16 @@ static void tasks_are_seen_without_an_agent(void **state)
 	snprintf(expected, sizeof(expected),
 		 "{\"id\":null,\"name\":null,\"service\":\"web\",\"node\":null,\"node_address\":"
 		 "\"10.1.0.1\",\"address\":\"10.0.0.6\",\"level\":\"serving\",\"desired\":null,"
-		 "\"state\":null,\"local\":true,\"interface\":\"lo\",\"packets\":%d,\"bytes\":%d,"
+		 "\"state\":null,\"local\":true,\"interface\":\"lo\",\"flows\":12,\"packets\":%d,"
+		 "\"bytes\":%d,"
 		 "\"new_flows\":%d}",
 		 5 * cpus, 500 * cpus, cpus);
 	expect_row(rows, 0, expected);
 	expect_row(rows, 1,
 		   "{\"id\":null,\"name\":null,\"service\":\"web\",\"node\":null,\"node_address\":"
 		   "\"10.1.0.2\",\"address\":\"10.0.0.7\",\"level\":\"draining\",\"desired\":null,"
-		   "\"state\":null,\"local\":false,\"interface\":null,\"packets\":0,\"bytes\":0,"
+		   "\"state\":null,\"local\":false,\"interface\":null,\"flows\":0,\"packets\":0,"
+		   "\"bytes\":0,"
 		   "\"new_flows\":0}");
 	json_decref(rows);
 }

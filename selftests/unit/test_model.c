@@ -31,7 +31,7 @@ static const char full[] =
 	"{\"published\":53,\"target\":53,\"protocol\":\"udp\"},"
 	"{\"published\":65535,\"target\":1,\"protocol\":\"tcp\"}],"
 	"\"vips\":[{\"network\":\"net2\",\"address\":\"10.0.0.5\"},{\"network\":\"net1\","
-	"\"address\":\"10.0.1.5\"}]},"
+	"\"address\":\"10.0.1.5\"}],\"created_ms\":1763854485872},"
 	"{\"id\":\"s2\"}],"
 	"\"tasks\":[{\"id\":\"t1\",\"name\":\"web.1\",\"service\":\"s1\",\"node\":\"n1\","
 	"\"addresses\":[{\"network\":\"net2\",\"address\":\"10.0.0.6\"},{\"network\":\"net1\","

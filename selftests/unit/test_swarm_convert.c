@@ -123,6 +123,38 @@ static void a_port_published_twice_stays_with_the_older_service(void **state)
 	record_free(&recorded);
 }
 
+static void a_service_knows_when_it_was_created(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} times[] = {
+		{"2026-11-22T23:34:45.872199422Z", 1795390485872},
+		{"2026-11-22T23:34:45.8Z", 1795390485800},
+		{"2026-11-22T23:34:45Z", 1795390485000},
+		{"1970-01-01T00:00:00.001Z", 1},
+		{"2026-11-22T23:34:45+01:00", 0},
+		{"2026-11-22", 0},
+		{"1969-12-31T23:59:59Z", 0},
+		{"yesterday", 0},
+		{"2026-11-22T23:34:45.Zx", 0},
+		{"", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		struct recorded recorded = record();
+		struct model *model;
+
+		json_object_set_new(find_service(&recorded, "web"), "CreatedAt",
+				    json_string(times[i].text));
+		model = convert(&recorded, 0);
+		assert_int_equal(service_of(model, "web")->created_ms, times[i].ms);
+		model_free(model);
+		record_free(&recorded);
+	}
+}
+
 static void ports_that_make_no_sense_are_left_out_alone(void **state)
 {
 	static const char *const bad[] = {
@@ -411,6 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_real_engine_says_is_a_model),
 		cmocka_unit_test(a_port_published_twice_stays_with_the_older_service),
+		cmocka_unit_test(a_service_knows_when_it_was_created),
 		cmocka_unit_test(ports_that_make_no_sense_are_left_out_alone),
 		cmocka_unit_test(sctp_and_ports_not_chosen_yet_are_left_out_silently),
 		cmocka_unit_test(a_service_without_a_valid_name_is_left_out_with_its_tasks),

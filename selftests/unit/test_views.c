@@ -14,6 +14,7 @@
 
 #include "agent/mesh.h"
 #include "agent/views.h"
+#include "agent/views_labels.h"
 #include "lib/version.h"
 
 /* Two nodes; web has a task on each and one that ended, whose address w2 has now. */
@@ -75,6 +76,7 @@ static int setup(void **state)
 		.addr = v4("10.0.0.6"),
 		.task = {.state = SKEP_TASK_SERVING, .service_id = 3, .ifindex = 7},
 		.counter = {6, 600, 3},
+		.flows = 2,
 	};
 	test.tasks[1] = (struct snapshot_task){
 		.addr = v4("10.0.0.7"),
@@ -144,10 +146,66 @@ static void services_show_ports_ring_and_counters(void **state)
 	expect(views_services(test.model, &test.snapshot),
 	       "[{\"id\":\"s1\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":8080,"
 	       "\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},"
-	       "\"ring\":1,\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
+	       "\"ring\":1,\"options\":{\"policy\":\"round-robin\",\"affinity_s\":10800,"
+	       "\"prefer\":null,\"return\":null,\"idle_s\":0,\"udp_idle_s\":30,\"allow\":null,"
+	       "\"bind\":null},\"problems\":[],\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
 	       "{\"id\":\"s2\",\"name\":\"quiet\",\"service_id\":null,\"ports\":[],\"tasks\":{"
-	       "\"serving\":0,\"draining\":0},\"ring\":null,\"packets\":null,\"bytes\":null,"
-	       "\"new_flows\":null}]");
+	       "\"serving\":0,\"draining\":0},\"ring\":null,\"options\":{\"policy\":\"round-"
+	       "robin\","
+	       "\"affinity_s\":10800,\"prefer\":null,\"return\":null,\"idle_s\":0,"
+	       "\"udp_idle_s\":30,\"allow\":null,\"bind\":null},\"problems\":[],"
+	       "\"packets\":null,\"bytes\":null,\"new_flows\":null}]");
+}
+
+/* One field of the only service's row. */
+static json_t *field_of(const struct model_service *service, const char *name)
+{
+	struct snapshot empty = {0};
+	struct model_service services[1] = {*service};
+	struct model model = {.services = services, .n_services = 1};
+	json_t *rows = views_services(&model, &empty);
+	json_t *field = json_incref(json_object_get(json_array_get(rows, 0), name));
+
+	json_decref(rows);
+	return field;
+}
+
+static void services_show_what_their_labels_ask_for(void **state)
+{
+	struct model_label labels[] = {
+		{"skep.affinity-time", "60"},
+		{"skep.allow", "10.0.0.0/8,192.0.2.7,2001:db8::/32"},
+		{"skep.bind", "eth0,192.0.2.1"},
+		{"skep.idle", "900"},
+		{"skep.policy", "source"},
+		{"skep.prefer", "local"},
+		{"skep.return", "dsr"},
+		{"skep.udp-idle", "5"},
+	};
+	struct model_service service = {.id = "s", .name = "web", .labels = labels, .n_labels = 8};
+
+	(void)state;
+	expect(field_of(&service, "options"),
+	       "{\"policy\":\"source\",\"affinity_s\":60,\"prefer\":\"local\",\"return\":"
+	       "\"dsr\",\"idle_s\":900,\"udp_idle_s\":5,\"allow\":[\"10.0.0.0/8\","
+	       "\"192.0.2.7/32\",\"2001:db8::/32\"],\"bind\":[\"eth0\",\"192.0.2.1\"]}");
+	expect(field_of(&service, "problems"), "[]");
+}
+
+static void services_show_labels_that_cannot_be_honoured(void **state)
+{
+	struct model_label labels[] = {{"skep.allow", ""}, {"skep.policy", "best"}};
+	struct model_service service = {.id = "s", .name = "web", .labels = labels, .n_labels = 2};
+	struct model_service services[] = {service, {.id = "t", .name = "db"}, service};
+	const struct model model = {.services = services, .n_services = 3};
+
+	(void)state;
+	expect(field_of(&service, "problems"),
+	       "[{\"label\":\"skep.allow\",\"why\":\"\\\"\\\" is left out: it is neither an "
+	       "address nor a network like 192.0.2.0/24 (no bits set after the prefix); no client "
+	       "is let in\"},{\"label\":\"skep.policy\",\"why\":\"\\\"best\\\" is none of "
+	       "round-robin, source, maglev, least-flows; round-robin is in force\"}]");
+	assert_int_equal(views_bad_labels(&model), 2);
 }
 
 /* An ended task's address may be another's by now: it must not show that one's traffic. */
@@ -159,18 +217,21 @@ static void tasks_show_what_the_maps_make_of_them(void **state)
 	       "[{\"id\":\"w0\",\"name\":\"web.0\",\"service\":\"web\",\"node\":\"one\","
 	       "\"node_address\":\"10.1.0.1\",\"address\":\"10.0.0.7\",\"level\":\"absent\","
 	       "\"desired\":\"shutdown\",\"state\":\"shutdown\",\"local\":true,\"interface\":null,"
+	       "\"flows\":null,"
 	       "\"packets\":null,\"bytes\":null,\"new_flows\":null},"
 	       "{\"id\":\"w1\",\"name\":\"web.1\",\"service\":\"web\",\"node\":\"one\","
 	       "\"node_address\":\"10.1.0.1\",\"address\":\"10.0.0.6\",\"level\":\"serving\","
 	       "\"desired\":\"running\",\"state\":\"running\",\"local\":true,\"interface\":"
-	       "\"veth7\",\"packets\":6,\"bytes\":600,\"new_flows\":3},"
+	       "\"veth7\",\"flows\":2,\"packets\":6,\"bytes\":600,\"new_flows\":3},"
 	       "{\"id\":\"w2\",\"name\":\"web.2\",\"service\":\"web\",\"node\":\"two\","
 	       "\"node_address\":\"10.1.0.2\",\"address\":\"10.0.0.7\",\"level\":\"draining\","
 	       "\"desired\":\"shutdown\",\"state\":\"running\",\"local\":false,\"interface\":null,"
+	       "\"flows\":0,"
 	       "\"packets\":4,\"bytes\":400,\"new_flows\":2},"
 	       "{\"id\":\"w3\",\"name\":\"w3\",\"service\":\"web\",\"node\":null,"
 	       "\"node_address\":null,\"address\":null,\"level\":\"absent\",\"desired\":"
-	       "\"running\",\"state\":\"pending\",\"local\":false,\"interface\":null,\"packets\":"
+	       "\"running\",\"state\":\"pending\",\"local\":false,\"interface\":null,\"flows\":"
+	       "null,\"packets\":"
 	       "null,\"bytes\":null,\"new_flows\":null}]");
 }
 
@@ -280,7 +341,8 @@ static void status_of_a_manager(void **state)
 	       "\"n1\",\"name\":\"one\",\"address\":\"10.1.0.1\",\"role\":\"manager\"},"
 	       "\"source\":{\"kind\":\"swarm\",\"state\":\"stale\",\"text\":\"no ? answer\"},"
 	       "\"docker\":{\"problem\":null},\"model\":{\"nodes\":2,\"networks\":4,\"services\":2,"
-	       "\"tasks\":4,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":2378,\"problem\":"
+	       "\"tasks\":4,\"bad_labels\":0,\"version\":\"00ff\",\"age_s\":3},\"feed\":{\"port\":"
+	       "2378,\"problem\":"
 	       "\"port taken\"},\"datapath\":{\"interfaces\":[{\"name\":\"eth0\","
 	       "\"datapath\":\"tc\",\"why\":\"its driver has no native XDP\"}],\"xdp\":{"
 	       "\"forwarded\":0,\"returned\":0,\"hinted\":0},\"mesh\":\"skep0\","
@@ -334,7 +396,8 @@ static void status_before_anything_is_known(void **state)
 		     "\",\"pid\":0,\"uptime_s\":0,\"node\":{\"id\":\"\",\"name\":\"\",\"address\":"
 		     "null,\"role\":\"none\"},\"source\":{\"kind\":null,\"state\":\"starting\","
 		     "\"text\":\"\"},\"docker\":null,\"model\":{\"nodes\":0,\"networks\":0,"
-		     "\"services\":0,\"tasks\":0,\"version\":null,\"age_s\":null},\"feed\":null,"
+		     "\"services\":0,\"tasks\":0,\"bad_labels\":0,\"version\":null,\"age_s\":null},"
+		     "\"feed\":null,"
 		     "\"datapath\":{\"interfaces\":[],\"xdp\":{\"forwarded\":0,"
 		     "\"returned\":0,\"hinted\":0},\"mesh\":null,\"tunnel_port\":4799,"
 		     "\"underlay\":null,\"tunnel_mtu\":null,\"problem\":"
@@ -375,6 +438,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nodes_count_their_tasks),
 		TEST(services_show_ports_ring_and_counters),
+		TEST(services_show_what_their_labels_ask_for),
+		TEST(services_show_labels_that_cannot_be_honoured),
 		TEST(tasks_show_what_the_maps_make_of_them),
 		TEST(flows_are_told_by_name),
 		TEST(without_a_model_lists_are_empty),

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/run_dir.h"
+#include "agent/snapshot.h"
 #include "lib/log.h"
 #include "lib/version.h"
 
@@ -41,6 +44,20 @@ static void docker_event(void *context)
 	struct agent *agent = context;
 
 	upstream_event(agent->upstream);
+}
+
+static void overrides_came(void *context)
+{
+	agent_work_soon(context);
+}
+
+/* Overrides end by the clock on the wall. */
+static int64_t wall_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void network_came(void *context)
@@ -102,6 +119,8 @@ static int open_basics(struct agent *agent, struct skep_error *error)
 		return error_errno(error, -ENOMEM, "cannot start");
 	err = run_dir_lock(agent->config->run_dir, &agent->run_dir, error);
 	if (!err)
+		err = routes_open(&agent->routes, error);
+	if (!err)
 		err = open_signals(agent, error);
 	if (!err)
 		err = notify_open(&agent->notify, agent->loop, error);
@@ -123,20 +142,28 @@ static int open_node(struct agent *agent, struct skep_error *error)
 static int open_datapath(struct agent *agent, struct skep_error *error)
 {
 	const struct agent_config *config = agent->config;
+	uint64_t bytes;
+	int err;
 
-	return datapath_open(&agent->datapath,
-			     &(struct datapath_config){
-				     .bpffs = config->bpffs,
-				     .tunnel_port = config->tunnel_port,
-				     .max_frontends = config->max_frontends,
-				     .max_services = config->max_services,
-				     .max_tasks = config->max_tasks,
-				     .max_nodes = config->max_nodes,
-				     .max_flows = config->max_flows,
-				     .mode = config->datapath,
-				     .cgroup = config->cgroup,
-			     },
-			     error);
+	err = datapath_open(&agent->datapath,
+			    &(struct datapath_config){
+				    .bpffs = config->bpffs,
+				    .tunnel_port = config->tunnel_port,
+				    .max_frontends = config->max_frontends,
+				    .max_services = config->max_services,
+				    .max_tasks = config->max_tasks,
+				    .max_nodes = config->max_nodes,
+				    .max_flows = config->max_flows,
+				    .mode = config->datapath,
+				    .cgroup = config->cgroup,
+			    },
+			    error);
+	if (!err)
+		err = snapshot_memory(config->bpffs, &bytes, error);
+	if (!err)
+		log_info("room for %u flows; maps take %.1f MiB",
+			 datapath_flow_room(agent->datapath), (double)bytes / (1 << 20));
+	return err;
 }
 
 static int open_state(struct agent *agent, struct skep_error *error)
@@ -144,11 +171,15 @@ static int open_state(struct agent *agent, struct skep_error *error)
 	const char *directory = agent->config->state_dir;
 	int err = state_open(&agent->state, directory, error);
 
+	if (!err)
+		err = overrides_open(&agent->overrides, agent->loop, directory, wall_clock_ms,
+				     overrides_came, agent, error);
 	if (err)
 		return err;
 	err = state_load(directory, &agent->model, error);
 	if (!err) {
 		agent->from_disk = true;
+		agent->unrouted = true;
 		agent->model_ns = loop_now_ns();
 		log_info("starts with the last model from %s: %zu services, %zu tasks, %zu nodes",
 			 directory, agent->model->n_services, agent->model->n_tasks,
@@ -198,6 +229,7 @@ static void agent_close(struct agent *agent)
 {
 	if (agent->loop)
 		agent_work_close(agent);
+	override_answers_close(agent);
 	api_close(agent->api);
 	if (agent->docker)
 		docker_close(agent->docker);
@@ -217,8 +249,10 @@ static void agent_close(struct agent *agent)
 		close(agent->signals.fd);
 	}
 	run_dir_unlock(agent->config->run_dir, agent->run_dir);
+	routes_close(agent->routes);
 	journal_free(agent->journal);
 	peers_free(agent->peers);
+	overrides_close(agent->overrides);
 	model_free(agent->incoming);
 	model_free(agent->model);
 	if (agent->loop)

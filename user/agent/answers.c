@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/json.h"
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/views.h"
 #include "agent/views_names.h"
@@ -77,11 +79,24 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 		return err;
 	*body = views_status(&status);
 	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
-		      json_object_set_new(*body, "names", views_names(agent->datapath)))) {
+		      json_object_set_new(*body, "names", views_names(agent->datapath)) ||
+		      json_object_set_new(*body, "overrides", overrides_json(agent->overrides)) ||
+		      json_object_set_new(*body, "overrides_problem",
+					  json_from_text(overrides_problem(agent->overrides))))) {
 		json_decref(*body);
 		*body = NULL;
 	}
 	return 0;
+}
+
+/* Tells in each row what is overridden. */
+static void mark(const struct agent *agent, enum overrides_of of, json_t **rows)
+{
+	if (!*rows || !agent->in_force ||
+	    !overrides_mark(agent->overrides, agent->in_force, of, *rows))
+		return;
+	json_decref(*rows);
+	*rows = NULL;
 }
 
 static int answer_nodes(void *context, const struct api_query *query, json_t **body,
@@ -94,7 +109,8 @@ static int answer_nodes(void *context, const struct api_query *query, json_t **b
 	(void)query;
 	if (err)
 		return err;
-	*body = views_nodes(agent->model, &snapshot, agent->node.self);
+	*body = views_nodes(agent->in_force, &snapshot, agent->node.self);
+	mark(agent, OVERRIDES_OF_NODES, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -109,11 +125,12 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	(void)query;
 	if (err)
 		return err;
-	*body = views_services(agent->model, &snapshot);
+	*body = views_services(agent->in_force, &snapshot);
 	if (*body && views_add_conflicts(*body, agent->node.listeners)) {
 		json_decref(*body);
 		*body = NULL;
 	}
+	mark(agent, OVERRIDES_OF_SERVICES, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -128,8 +145,9 @@ static int answer_tasks(void *context, const struct api_query *query, json_t **b
 	(void)query;
 	if (err)
 		return err;
-	*body = views_tasks(agent->model, &snapshot, agent->node.self, &agent->node.datapath,
+	*body = views_tasks(agent->in_force, &snapshot, agent->node.self, &agent->node.datapath,
 			    &agent->node.net);
+	mark(agent, OVERRIDES_OF_TASKS, body);
 	snapshot_free(&snapshot);
 	return 0;
 }
@@ -148,7 +166,7 @@ static int answer_flows(void *context, const struct api_query *query, json_t **b
 	err = snapshot_read_flows(agent->config->bpffs, query->limit ? query->limit : DEFAULT_FLOWS,
 				  &flows, &n, error);
 	if (!err)
-		*body = views_flows(flows, n, agent->model, &snapshot, loop_now_ns());
+		*body = views_flows(flows, n, agent->in_force, &snapshot, loop_now_ns());
 	free(flows);
 	snapshot_free(&snapshot);
 	return err;
@@ -202,7 +220,7 @@ static int answer_verify(void *context, const struct api_query *query, json_t **
 		err = no_model(agent, error);
 		goto cleanup;
 	}
-	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath, collect_line,
+	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath, collect_line,
 			      &lines, &differences, error);
 	if (err)
 		goto cleanup;
@@ -258,11 +276,46 @@ static int post_vip(void *context, const json_t *request, json_t **body, struct 
 	return err;
 }
 
+static int answer_routes(void *context, const struct api_query *query, json_t **body,
+			 struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	(void)query;
+	if (!agent->model)
+		return no_model(agent, error);
+	*body = routes_json(agent->routes);
+	return 0;
+}
+
+static int answer_route(void *context, const struct api_query *query, json_t **body,
+			struct skep_error *error)
+{
+	(void)context;
+	(void)query;
+	(void)body;
+	return error_set(error, -ENOENT, "POST a request to ask about; see /v1/routes for all");
+}
+
+static int post_route(void *context, const json_t *request, json_t **body, struct skep_error *error)
+{
+	struct agent *agent = context;
+
+	return routes_explain(agent->routes, request, body, error);
+}
+
 static const struct api_path paths[] = {
-	{"/v1/status", answer_status, NULL},	 {"/v1/nodes", answer_nodes, NULL},
-	{"/v1/services", answer_services, NULL}, {"/v1/tasks", answer_tasks, NULL},
-	{"/v1/flows", answer_flows, NULL},	 {"/v1/model", answer_model, NULL},
-	{"/v1/verify", answer_verify, NULL},	 {"/v1/vip", answer_vip, post_vip},
+	{"/v1/status", answer_status, NULL},
+	{"/v1/nodes", answer_nodes, NULL},
+	{"/v1/services", answer_services, NULL},
+	{"/v1/tasks", answer_tasks, NULL},
+	{"/v1/flows", answer_flows, NULL},
+	{"/v1/model", answer_model, NULL},
+	{"/v1/verify", answer_verify, NULL},
+	{"/v1/vip", answer_vip, post_vip},
+	{"/v1/overrides", override_answer, override_post},
+	{"/v1/routes", answer_routes, NULL},
+	{"/v1/route", answer_route, post_route},
 };
 
 int agent_answers_open(struct agent *agent, struct skep_error *error)

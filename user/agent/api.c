@@ -26,7 +26,17 @@
 /* The most that ?limit= may ask for. */
 #define LIMIT_MAX 1000000UL
 
+struct api_later {
+	struct api *api;
+	struct MHD_Connection *connection; /* suspended until the answer is there; NULL: not asked
+					      for */
+	int err;
+	json_t *body;
+	struct skep_error error;
+};
+
 struct api_upload { /* a POST's body, as far as it has come */
+	struct api_later later;
 	size_t size;
 	char data[API_BODY_MAX];
 };
@@ -36,6 +46,7 @@ struct api {
 	struct MHD_Daemon *daemon;
 	struct loop_watch watch; /* the daemon's own epoll set */
 	struct loop_timer timer;
+	struct api_later *current; /* of the POST that is being answered */
 	const struct api_path *paths;
 	size_t n_paths;
 	void *context;
@@ -155,14 +166,52 @@ static unsigned int post_status(int err)
 	}
 }
 
+static enum MHD_Result respond_post(struct MHD_Connection *connection, const struct api_path *path,
+				    int err, json_t *body, struct skep_error *error)
+{
+	if (!err && !body)
+		err = error_errno(error, -ENOMEM, "cannot answer %s", path->path);
+	return err ? refuse(connection, post_status(err), error->text)
+		   : respond(connection, MHD_HTTP_OK, NULL, body);
+}
+
+struct api_later *api_later(struct api *api)
+{
+	return api->current;
+}
+
+void api_answer_later(struct api_later *later, int err, json_t *body,
+		      const struct skep_error *error)
+{
+	later->err = err;
+	later->body = body;
+	if (err)
+		later->error = *error;
+	MHD_resume_connection(later->connection);
+	/* From the loop, as the connection's handler is called by it. */
+	loop_arm(later->api->loop, &later->api->timer, 0);
+}
+
+/* The connection was resumed. */
+static enum MHD_Result respond_later(struct MHD_Connection *connection, const struct api_path *path,
+				     struct api_later *later)
+{
+	json_t *body = later->body;
+
+	later->body = NULL;
+	return respond_post(connection, path, later->err, body, &later->error);
+}
+
 static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *connection,
-				   const struct api_path *path, const struct api_upload *upload)
+				   const struct api_path *path, struct api_upload *upload)
 {
 	struct skep_error error;
 	enum MHD_Result result;
 	json_t *request, *body = NULL;
 	int err;
 
+	if (upload->later.connection)
+		return respond_later(connection, path, &upload->later);
 	if (upload->size > API_BODY_MAX)
 		return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
 	request = json_loadb(upload->data, upload->size, JSON_REJECT_DUPLICATES, NULL);
@@ -170,11 +219,17 @@ static enum MHD_Result answer_post(struct api *api, struct MHD_Connection *conne
 		json_decref(request);
 		return refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object");
 	}
+	api->current = &upload->later;
 	err = path->post(api->context, request, &body, &error);
-	if (!err && !body)
-		err = error_errno(&error, -ENOMEM, "cannot answer %s", path->path);
-	result = err ? refuse(connection, post_status(err), error.text)
-		     : respond(connection, MHD_HTTP_OK, NULL, body);
+	api->current = NULL;
+	if (err == -EINPROGRESS) {
+		upload->later.api = api;
+		upload->later.connection = connection;
+		MHD_suspend_connection(connection);
+		result = MHD_YES;
+	} else {
+		result = respond_post(connection, path, err, body, &error);
+	}
 	json_decref(request);
 	return result;
 }
@@ -232,8 +287,10 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
 {
 	(void)connection;
 	(void)why;
-	if (*state != context)
+	if (*state != context) {
+		json_decref(((struct api_upload *)*state)->later.body);
 		free(*state);
+	}
 	*state = NULL;
 }
 
@@ -282,9 +339,9 @@ static int start_daemon(struct api *api, struct skep_error *error)
 	const union MHD_DaemonInfo *info;
 	int err;
 
-	api->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
-				       api, MHD_OPTION_EXTERNAL_LOGGER, log_from_daemon, NULL,
-				       MHD_OPTION_LISTEN_SOCKET, api->fd,
+	api->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME,
+				       0, NULL, NULL, handle, api, MHD_OPTION_EXTERNAL_LOGGER,
+				       log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET, api->fd,
 				       MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 				       MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
 				       MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);

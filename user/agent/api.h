@@ -17,6 +17,9 @@ struct api_query {
 	size_t limit; /* of ?limit=N; 0: not given */
 };
 
+struct api;
+struct api_later; /* a POST that is yet to be answered */
+
 struct api_path {
 	const char *path;
 	/*
@@ -27,14 +30,13 @@ struct api_path {
 		      struct skep_error *error);
 	/*
 	 * NULL: GET only. request is an object, borrowed. As answer; besides, -EINVAL is answered
-	 * with 400 and -EALREADY with 409.
+	 * with 400 and -EALREADY with 409. What takes time calls api_later() and returns
+	 * -EINPROGRESS.
 	 */
 	int (*post)(void *context, const json_t *request, json_t **body, struct skep_error *error);
 };
 
 #define API_BODY_MAX 4096 /* bytes; more is answered with 413 */
-
-struct api;
 
 /*
  * A socket that an earlier agent left is replaced: whoever calls holds the run directory. paths
@@ -42,6 +44,14 @@ struct api;
  */
 int api_open(struct api **api, struct loop *loop, const char *socket_path,
 	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error);
+/*
+ * From within post(): the request, to be answered by api_answer_later() exactly once, from the loop
+ * and before api_close(). That takes body; err and error are as post() returns them.
+ */
+struct api_later *api_later(struct api *api);
+void api_answer_later(struct api_later *later, int err, json_t *body,
+		      const struct skep_error *error);
+
 void api_close(struct api *api); /* removes the socket; NULL is fine */
 
 #endif

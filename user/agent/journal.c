@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "model/options.h"
 
 /* Names that one line lists before it only counts. */
 #define NAMES_MAX 5
@@ -124,10 +125,79 @@ static void compare_serving(const struct model *before, const struct model *afte
 	free(new);
 }
 
+/* A service's labels that cannot be honoured, in the order of their keys. */
+struct label_problem {
+	const char *key; /* the model's */
+	char why[OPTIONS_WHY_SIZE];
+};
+
+struct label_problems {
+	struct label_problem *list;
+	size_t n;
+};
+
+static void note_problem(void *context, const char *key, const char *why)
+{
+	struct label_problems *problems = context;
+	struct label_problem *grown = reallocarray(problems->list, problems->n + 1, sizeof(*grown));
+
+	if (!grown)
+		return; /* only the log is poorer */
+	problems->list = grown;
+	grown[problems->n].key = key;
+	snprintf(grown[problems->n++].why, sizeof(grown->why), "%s", why);
+}
+
+static struct label_problems find_problems(const struct model_service *service)
+{
+	struct label_problems problems = {0};
+	struct options options;
+
+	if (service)
+		options_read(service, &options, note_problem, &problems);
+	return problems;
+}
+
+static void compare_service_labels(const struct model_service *before,
+				   const struct model_service *after)
+{
+	struct label_problems old = find_problems(before), new = find_problems(after);
+	size_t i = 0, j = 0;
+
+	while (i < old.n || j < new.n) {
+		int order = i == old.n	 ? 1
+			    : j == new.n ? -1
+					 : strcmp(old.list[i].key, new.list[j].key);
+
+		if (order < 0)
+			log_info("service %s: label %.64s is no longer a problem (%s)", after->name,
+				 old.list[i].key, old.list[i].why);
+		else if (order > 0 || strcmp(old.list[i].why, new.list[j].why) != 0)
+			log_warning("service %s: label %.64s: %s", after->name, new.list[j].key,
+				    new.list[j].why);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	free(old.list);
+	free(new.list);
+}
+
+/* Of services that went nothing is said: that they went is. */
+static void compare_labels(const struct model *before, const struct model *after)
+{
+	for (size_t i = 0; i < after->n_services; i++) {
+		const struct model_service *service = &after->services[i];
+
+		compare_service_labels(before ? model_find_service(before, service->id) : NULL,
+				       service);
+	}
+}
+
 void journal_model(const struct model *before, const struct model *after)
 {
 	compare_nodes(before, after);
 	compare_services(before, after);
+	compare_labels(before, after);
 	compare_serving(before, after);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a person wants to find in the log the morning after: which services, nodes and local tasks
- * came and went.
+ * came and went, and which labels could not be honoured.
  */
 #ifndef SKEP_AGENT_JOURNAL_H
 #define SKEP_AGENT_JOURNAL_H

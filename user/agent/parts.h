@@ -12,6 +12,8 @@
 #include "agent/journal.h"
 #include "agent/node.h"
 #include "agent/notify.h"
+#include "agent/overrides.h"
+#include "agent/routes.h"
 #include "agent/peers.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
@@ -43,6 +45,10 @@ struct agent {
 	struct upstream *upstream;
 	struct journal *journal;
 	struct peers *peers;
+	struct overrides *overrides;
+	struct override_write *override_writes; /* override_answers.c's */
+	uint64_t override_tidy_ns;		/* not before: after a failure */
+	struct routes *routes;
 
 	/*
 	 * The model in force, and one that has come since: it is taken over by the next work, never
@@ -50,11 +56,13 @@ struct agent {
 	 */
 	struct model *model; /* NULL: none yet */
 	struct model *incoming;
+	const struct model *in_force; /* the model with overrides: what all is computed from */
 	uint64_t model_ns;	      /* when it came */
 	char version[HASH_TEXT_SIZE]; /* of its text, as the feed names it; "": not worked out yet
 				       */
 	bool from_disk;		      /* an earlier agent's */
 	bool unsaved;
+	bool unrouted;
 
 	/* What the next work must look at. */
 	bool network_changed;
@@ -66,6 +74,7 @@ struct agent {
 	struct loop_timer heal; /* every minute: are the maps still as they should be? */
 	struct loop_timer save;
 	bool save_armed;
+	bool sweep_failed; /* the last time; told once */
 
 	uint64_t retry_ms;	  /* after a failure; 0: all is well */
 	char problem[512];	  /* of the last work; "" */

@@ -133,15 +133,13 @@ static int read_services(struct snapshot *snapshot, const char *bpffs, struct sk
 		err = read_counters(bpffs, "service_counters", most, &counters, error);
 	for (size_t i = 0; !err && counters && i < snapshot->n_services; i++) {
 		struct snapshot_service *service = &snapshot->services[i];
-		struct skep_addr *ring = NULL;
 		size_t n = 0;
 
 		service->counter = counters[service->service_id];
-		err = maps_ring(bpffs, service->service_id, &ring, &n, error);
+		err = maps_ring(bpffs, service->service_id, NULL, &n, error);
 		service->ring = err ? -1 : (int64_t)n;
 		if (err == -ENOENT)
 			err = 0;
-		free(ring);
 	}
 	free(counters);
 	if (!err && snapshot->n_services)
@@ -154,6 +152,7 @@ static int read_tasks(struct snapshot *snapshot, const char *bpffs, struct skep_
 {
 	struct list list = {.size = sizeof(*snapshot->tasks)};
 	struct skep_counter *counters = NULL;
+	uint32_t *flows = NULL;
 	size_t most = 0;
 	int err = read_list(&list, bpffs, "tasks", visit_task, error);
 
@@ -164,8 +163,13 @@ static int read_tasks(struct snapshot *snapshot, const char *bpffs, struct skep_
 			most = (size_t)snapshot->tasks[i].task.counter + 1;
 	if (!err)
 		err = read_counters(bpffs, "task_counters", most, &counters, error);
-	for (size_t i = 0; !err && counters && i < snapshot->n_tasks; i++)
+	if (!err)
+		err = maps_task_flows(bpffs, most, &flows, error);
+	for (size_t i = 0; !err && counters && i < snapshot->n_tasks; i++) {
 		snapshot->tasks[i].counter = counters[snapshot->tasks[i].task.counter];
+		snapshot->tasks[i].flows = flows[snapshot->tasks[i].task.counter];
+	}
+	free(flows);
 	free(counters);
 	if (!err && snapshot->n_tasks)
 		qsort(snapshot->tasks, snapshot->n_tasks, sizeof(*snapshot->tasks), compare_tasks);
@@ -230,22 +234,27 @@ int snapshot_read_flows(const char *bpffs, size_t limit, struct snapshot_flow **
 	return err;
 }
 
-/* fdinfo tells what a map is charged for; bpf_map_info does not. */
+/*
+ * fdinfo tells what a map is charged for; bpf_map_info does not. Of a trie kernels before 6.4 tell
+ * what it would take if it were full, which is far from the truth.
+ */
 static uint64_t map_memory(int fd)
 {
 	char path[64], line[128];
 	unsigned long long bytes = 0;
+	unsigned int type = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
+	while (fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "map_type: %u", &type);
+		(void)sscanf(line, "memlock: %llu", &bytes);
+	}
 	fclose(file);
-	return bytes;
+	return type == BPF_MAP_TYPE_LPM_TRIE ? 0 : bytes;
 }
 
 int snapshot_memory(const char *bpffs, uint64_t *bytes, struct skep_error *error)

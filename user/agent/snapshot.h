@@ -14,7 +14,7 @@
 struct snapshot_service {
 	struct skep_service_name name;
 	uint32_t service_id;
-	int64_t ring; /* tasks in its ring; -1: it has none */
+	int64_t ring; /* slots of its ring; -1: it has none */
 	struct skep_counter counter;
 };
 
@@ -22,6 +22,7 @@ struct snapshot_task {
 	struct skep_addr addr;
 	struct skep_task task;
 	struct skep_counter counter;
+	uint32_t flows; /* live */
 };
 
 struct snapshot {
@@ -49,7 +50,8 @@ const struct snapshot_task *snapshot_find_task(const struct snapshot *snapshot,
 int snapshot_read_flows(const char *bpffs, size_t limit, struct snapshot_flow **flows, size_t *n,
 			struct skep_error *error);
 
-/* Kernel memory that the maps pinned under bpffs account for, bytes; rings not included. */
+/* Kernel memory that the maps pinned under bpffs account for, bytes; rings and allow not included.
+ */
 int snapshot_memory(const char *bpffs, uint64_t *bytes, struct skep_error *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/json.h"
+#include "agent/views_labels.h"
 
 static const char *const level_names[] = {
 	[MODEL_ABSENT] = "absent",
@@ -139,10 +140,11 @@ static json_t *service_json(const struct model_service *service,
 			    const struct snapshot_service *entry, const struct level_counts *counts)
 {
 	json_t *row = json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o}", "id", service->id, "name", service->name,
-		"service_id", entry ? json_integer(entry->service_id) : json_null(), "ports",
-		ports_json(service), "tasks", counts_json(counts), "ring",
-		entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null());
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", service->id, "name",
+		service->name, "service_id", entry ? json_integer(entry->service_id) : json_null(),
+		"ports", ports_json(service), "tasks", counts_json(counts), "ring",
+		entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null(), "options",
+		views_options(service), "problems", views_label_problems(service));
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }
@@ -196,14 +198,15 @@ static json_t *task_json(const struct model_task *task, const struct snapshot *s
 	const char *level = level_names[task_level(task, snapshot, &entry)];
 	bool local = task->node && task->node == self;
 	json_t *row = json_pack(
-		"{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:s, s:s, s:b, s:s?}", "id", task->id, "name",
-		task->name, "service", task->service->name, "node",
+		"{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:s, s:s, s:b, s:s?, s:o}", "id", task->id,
+		"name", task->name, "service", task->service->name, "node",
 		task->node ? task->node->name : NULL, "node_address",
 		task->node ? json_from_addr(&task->node->address) : json_null(), "address",
 		task->n_addresses ? json_from_addr(&task->addresses[0].address) : json_null(),
 		"level", level, "desired", model_task_state_name(task->desired), "state",
 		model_task_state_name(task->state), "local", local, "interface",
-		local ? task_interface(task, node, net) : NULL);
+		local ? task_interface(task, node, net) : NULL, "flows",
+		entry ? json_integer(entry->flows) : json_null());
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }

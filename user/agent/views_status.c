@@ -2,6 +2,7 @@
 #include "agent/views.h"
 
 #include "agent/json.h"
+#include "agent/views_labels.h"
 #include "datapath/read.h"
 #include "lib/version.h"
 
@@ -21,12 +22,14 @@ static json_t *model_json(const struct views_status *status)
 {
 	const struct model *model = status->model;
 
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:s?, s:o}", "nodes", model ? (json_int_t)model->n_nodes : 0,
-		"networks", model ? (json_int_t)model->n_networks : 0, "services",
-		model ? (json_int_t)model->n_services : 0, "tasks",
-		model ? (json_int_t)model->n_tasks : 0, "version", status->model_version, "age_s",
-		model ? json_integer((json_int_t)status->model_age_s) : json_null());
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "nodes",
+			 model ? (json_int_t)model->n_nodes : 0, "networks",
+			 model ? (json_int_t)model->n_networks : 0, "services",
+			 model ? (json_int_t)model->n_services : 0, "tasks",
+			 model ? (json_int_t)model->n_tasks : 0, "bad_labels",
+			 model ? (json_int_t)views_bad_labels(model) : 0, "version",
+			 status->model_version, "age_s",
+			 model ? json_integer((json_int_t)status->model_age_s) : json_null());
 }
 
 /* What clients' packets meet there; null before the first apply. */

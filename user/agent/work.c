@@ -11,6 +11,7 @@
 
 #include "agent/listeners.h"
 #include "agent/local_tasks.h"
+#include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "lib/hash.h"
 #include "lib/log.h"
@@ -111,7 +112,8 @@ static int apply(struct agent *agent, struct skep_error *error)
 	int err;
 
 	agent->node.datapath.links_changed = agent->links_changed;
-	err = datapath_apply(agent->datapath, agent->model, &agent->node.datapath, &changes, error);
+	err = datapath_apply(agent->datapath, agent->in_force, &agent->node.datapath, &changes,
+			     error);
 	agent->links_changed = agent->links_changed && err;
 
 	agent->applied = changes;
@@ -124,7 +126,7 @@ static int apply(struct agent *agent, struct skep_error *error)
 			  agent->applied_last_ms, changes.inserted, changes.replaced,
 			  changes.deleted, changes.attached, changes.detached);
 	if (!err)
-		peers_follow(agent->peers, agent->model, &agent->node);
+		peers_follow(agent->peers, agent->in_force, &agent->node);
 	if (!err)
 		journal_tasks(agent->journal, agent->model, &agent->node.datapath,
 			      &agent->node.net);
@@ -195,6 +197,7 @@ static struct model *take_incoming(struct agent *agent)
 	agent->incoming = NULL;
 	agent->from_disk = false;
 	agent->unsaved = true;
+	agent->unrouted = true;
 	*agent->version = '\0';
 	return old;
 }
@@ -213,6 +216,14 @@ static void look_who_listens(struct agent *agent)
 		agent_work_soon(agent);
 	agent->node.datapath.listeners =
 		listeners_list(agent->node.listeners, &agent->node.datapath.n_listeners);
+}
+
+static int update_routes(struct agent *agent, struct skep_error *error)
+{
+	int err = agent->unrouted ? routes_update(agent->routes, agent->model, error) : 0;
+
+	agent->unrouted = agent->unrouted && err;
+	return err;
 }
 
 static void do_work(struct agent *agent)
@@ -234,6 +245,9 @@ static void do_work(struct agent *agent)
 	}
 
 	failed = read_network(agent, &why);
+	err = overrides_apply(agent->overrides, agent->model, fresh, &agent->in_force,
+			      failed ? &other : &why);
+	failed = failed ? failed : err;
 	err = update_node(agent, failed ? &other : &why);
 	failed = failed ? failed : err;
 	/* Without memory for the node's state, what is known of it may be cut short. */
@@ -247,6 +261,8 @@ static void do_work(struct agent *agent)
 	publish(agent);
 	if (fresh)
 		journal_model(old, agent->model);
+	err = update_routes(agent, failed ? &other : &why);
+	failed = failed ? failed : err;
 	model_free(old);
 	if (agent->unsaved && !agent->save_armed) {
 		agent->save_armed = true;
@@ -280,6 +296,16 @@ static void log_docker_problem(struct agent *agent)
 	snprintf(last, sizeof(agent->docker_problem), "%s", problem ? problem : "");
 }
 
+static void sweep(struct agent *agent)
+{
+	struct skep_error error;
+	int err = datapath_sweep(agent->datapath, &error);
+
+	if (err && !agent->sweep_failed)
+		log_warning("%s: counts of live flows may be too high", error.text);
+	agent->sweep_failed = err != 0;
+}
+
 static void tick_expired(struct loop_timer *timer)
 {
 	struct agent *agent = container_of(timer, struct agent, tick);
@@ -287,7 +313,9 @@ static void tick_expired(struct loop_timer *timer)
 	loop_arm(agent->loop, timer, TICK_MS);
 	upstream_tick(agent->upstream);
 	look_who_listens(agent);
+	sweep(agent);
 	publish(agent);
+	override_tick(agent);
 	if (agent->from_disk && !agent->applied_count)
 		agent_work_soon(agent);
 	log_docker_problem(agent);
@@ -338,8 +366,10 @@ static void heal_expired(struct loop_timer *timer)
 	agent_work_now(agent);
 	if (!may_apply(agent) || agent->retry_ms)
 		return;
-	err = datapath_verify(agent->datapath, agent->model, &agent->node.datapath,
+	err = datapath_verify(agent->datapath, agent->in_force, &agent->node.datapath,
 			      report_difference, &lines, &differences, &error);
+	/* Back ends that were removed go once nobody is connected to them. */
+	agent_work_soon(agent);
 	if (!err && !differences)
 		return;
 	if (!err && differences > HEAL_LINES_MAX)
@@ -348,7 +378,6 @@ static void heal_expired(struct loop_timer *timer)
 		err = datapath_resync(agent->datapath, &error);
 	if (err)
 		log_error("cannot compare the maps with what they should be: %s", error.text);
-	agent_work_soon(agent);
 }
 
 void agent_work_open(struct agent *agent)

@@ -26,7 +26,10 @@ extern const struct cli_command cli_flows;
 extern const struct cli_command cli_model;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_resolve;
+extern const struct cli_command cli_routes;
+extern const struct cli_command cli_route;
 extern const struct cli_command cli_vip;
+extern const struct cli_command cli_override;
 extern const struct cli_command cli_unload;
 
 /* One line on stderr, "skep: …". The first returns nothing, the others what the process exits with.

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/override_rows.h"
 #include "cli/rows.h"
 
 int list_print_json(const json_t *json, FILE *out)
@@ -61,6 +62,11 @@ int list_run(const struct list *list, int argc, char **argv)
 		status = cli_failure("cannot list %s: %s", argv[0], strerror(-err));
 		goto cleanup;
 	}
+	if (!options.json && options.name && list->details)
+		for (size_t i = 0; i < json_array_size(rows); i++)
+			list->details(json_array_get(rows, i), stdout);
+	if (!options.json)
+		override_notes(rows, stdout);
 	if (!options.json && (list->allowed & OPTIONS_LIMIT) &&
 	    json_array_size(rows) >= options.limit)
 		printf("These are the %u used last; --limit N shows more.\n", options.limit);

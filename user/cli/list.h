@@ -18,6 +18,8 @@ struct list {
 	const char *name_missing; /* "no service named": said, with the name, if no row is left */
 	const char *const *sort;  /* fields, NULL ends them */
 	int (*print)(const json_t *rows, FILE *out); /* -ENOMEM */
+	/* What is said besides of the row whose name was given; NULL: nothing. */
+	void (*details)(const json_t *row, FILE *out);
 };
 
 /* A whole subcommand; returns enum cli_status. */
@@ -25,11 +27,17 @@ int list_run(const struct list *list, int argc, char **argv);
 
 /* The printers, each in the file of its subcommand. Rows are as in the API. -ENOMEM: printed
  * nothing. */
+void services_details(const json_t *row, FILE *out);
 int nodes_print(const json_t *rows, FILE *out);
 int services_print(const json_t *rows, FILE *out);
 int tasks_print(const json_t *rows, FILE *out);
 int flows_print(const json_t *rows, FILE *out);
 int vips_print(const json_t *rows, FILE *out);
+int overrides_print(const json_t *rows, FILE *out);
+/* Of /v1/routes, whose answer is an object. */
+int routes_print(const json_t *routes, FILE *out);
+/* Of /v1/route. */
+int route_print(const json_t *answer, FILE *out);
 
 /* JSON for programs: indented, with a newline at the end. -EIO. */
 int list_print_json(const json_t *json, FILE *out);

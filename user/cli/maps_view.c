@@ -64,21 +64,19 @@ static json_t *service_row(const char *bpffs, const struct collect_name *service
 			   const struct task_counts *tasks, const struct skep_counter *counter)
 {
 	struct skep_error ignored; /* a service without a ring has null there */
-	struct skep_addr *ring;
 	size_t length;
 	int err;
 
 	if (!ports)
 		return NULL;
-	err = maps_ring(bpffs, service->service_id, &ring, &length, &ignored);
-	free(ring);
-	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:I, s:I, s:I}", "id",
+	err = maps_ring(bpffs, service->service_id, NULL, &length, &ignored);
+	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:n, s:n, s:I, s:I, s:I}", "id",
 			 service->name.id, "name", service->name.name, "service_id",
 			 (json_int_t)service->service_id, "ports", ports, "tasks", "serving",
 			 tasks->serving, "draining", tasks->draining, "ring",
-			 err ? json_null() : json_integer((json_int_t)length), "packets",
-			 (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes,
-			 "new_flows", (json_int_t)counter->new_flows);
+			 err ? json_null() : json_integer((json_int_t)length), "options",
+			 "problems", "packets", (json_int_t)counter->packets, "bytes",
+			 (json_int_t)counter->bytes, "new_flows", (json_int_t)counter->new_flows);
 }
 
 /* For the service ids 0..n-1. NULL: no memory. */
@@ -144,7 +142,7 @@ cleanup:
 }
 
 static json_t *task_row(const struct collect_task *entry, const char *service,
-			const struct skep_counter *counter)
+			const struct skep_counter *counter, uint32_t flows)
 {
 	const struct skep_task *task = &entry->task;
 	char addr[ADDR_TEXT_SIZE], node[ADDR_TEXT_SIZE], interface[IF_NAMESIZE];
@@ -154,12 +152,13 @@ static json_t *task_row(const struct collect_task *entry, const char *service,
 								: NULL;
 
 	return json_pack(
-		"{s:n, s:n, s:s?, s:n, s:s?, s:s, s:s?, s:n, s:n, s:b, s:s?, s:I, s:I, s:I}", "id",
-		"name", "service", service, "node", "node_address",
+		"{s:n, s:n, s:s?, s:n, s:s?, s:s, s:s?, s:n, s:n, s:b, s:s?, s:I, s:I, s:I, s:I}",
+		"id", "name", "service", service, "node", "node_address",
 		skep_addr_is_zero(&task->node) ? NULL : addr_text(&task->node, node), "address",
 		addr_text(&entry->addr, addr), "level", level, "desired", "state", "local",
-		task->ifindex != 0, "interface", name, "packets", (json_int_t)counter->packets,
-		"bytes", (json_int_t)counter->bytes, "new_flows", (json_int_t)counter->new_flows);
+		task->ifindex != 0, "interface", name, "flows", (json_int_t)flows, "packets",
+		(json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes, "new_flows",
+		(json_int_t)counter->new_flows);
 }
 
 int maps_view_tasks(const struct options *options, json_t **rows, struct skep_error *error)
@@ -167,6 +166,7 @@ int maps_view_tasks(const struct options *options, json_t **rows, struct skep_er
 	struct collection names = {0}, tasks = {0};
 	const struct collect_task *task;
 	struct skep_counter *counters = NULL;
+	uint32_t *flows = NULL;
 	size_t n_counters = 0;
 	int err;
 
@@ -181,13 +181,16 @@ int maps_view_tasks(const struct options *options, json_t **rows, struct skep_er
 		if (task[i].task.counter >= n_counters)
 			n_counters = (size_t)task[i].task.counter + 1;
 	err = read_counters(options->bpffs, "task_counters", n_counters, &counters, error);
+	if (!err)
+		err = maps_task_flows(options->bpffs, n_counters, &flows, error);
 	if (err)
 		goto cleanup;
 	*rows = json_array();
 	for (size_t i = 0; i < tasks.n && !err; i++)
 		err = append(*rows,
 			     task_row(&task[i], collect_find_name(&names, task[i].task.service_id),
-				      &counters[task[i].task.counter]));
+				      &counters[task[i].task.counter],
+				      flows[task[i].task.counter]));
 	if (err || !*rows)
 		err = error_errno(error, -ENOMEM, "cannot list tasks");
 cleanup:
@@ -195,6 +198,7 @@ cleanup:
 		json_decref(*rows);
 		*rows = NULL;
 	}
+	free(flows);
 	free(counters);
 	collection_free(&tasks);
 	collection_free(&names);

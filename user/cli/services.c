@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/clean.h"
 #include "cli/cli.h"
 #include "cli/list.h"
 #include "cli/maps_view.h"
+#include "cli/quantity.h"
 #include "cli/rows.h"
 
 static const struct text_table_column columns[] = {
@@ -53,6 +56,97 @@ static void print_conflicts(const json_t *rows, FILE *out)
 		}
 }
 
+static int has_problems(const json_t *row)
+{
+	return json_array_size(json_object_get(row, "problems")) > 0;
+}
+
+static void name_cell(struct text_table *table, const json_t *row)
+{
+	if (has_problems(row))
+		text_table_format(table, "%s !", row_text(row, "name"));
+	else
+		row_cell_text(table, row, "name");
+}
+
+/* Below the table, for what is marked in it. */
+static void print_problems(const json_t *rows, FILE *out)
+{
+	json_t *row, *problem;
+	bool heading = false;
+	size_t i, j;
+
+	json_array_foreach (rows, i, row)
+		json_array_foreach (json_object_get(row, "problems"), j, problem) {
+			if (!heading)
+				fputs("\nlabels that cannot be honoured\n", out);
+			heading = true;
+			fputs("! ", out);
+			clean_print(row_text(row, "name"), out);
+			fputs(": ", out);
+			clean_print(row_text(problem, "label"), out);
+			fputs(": ", out);
+			clean_print(row_text(problem, "why"), out);
+			fputc('\n', out);
+		}
+}
+
+/* "allow      192.0.2.0/24, 10.0.0.0/8" */
+static void print_places(const char *name, const json_t *places, const char *all, const char *none,
+			 FILE *out)
+{
+	json_t *place;
+	size_t i;
+
+	fprintf(out, "%-11s", name);
+	if (!json_is_array(places))
+		fputs(all, out);
+	else if (!json_array_size(places))
+		fputs(none, out);
+	json_array_foreach (places, i, place) {
+		const char *text = json_string_value(place);
+
+		fputs(i ? ", " : "", out);
+		clean_print(text ? text : "?", out);
+	}
+	fputc('\n', out);
+}
+
+static void print_policy(const json_t *options, FILE *out)
+{
+	char time[QUANTITY_SIZE];
+
+	fprintf(out, "%-11s", "policy");
+	clean_print(row_text(options, "policy"), out);
+	if (!strcmp(row_text(options, "policy"), "source"))
+		fprintf(out, ", a client is remembered for %s",
+			quantity_seconds(row_number(options, "affinity_s"), time));
+	if (*row_text(options, "prefer"))
+		fputs(", tasks of the node that a client came in at first", out);
+	fputc('\n', out);
+}
+
+void services_details(const json_t *row, FILE *out)
+{
+	const json_t *options = json_object_get(row, "options");
+	uint64_t idle_s = row_number(options, "idle_s");
+	char idle[QUANTITY_SIZE], udp_idle[QUANTITY_SIZE];
+
+	if (!json_is_object(options))
+		return; /* maps alone do not know */
+	fputc('\n', out);
+	print_policy(options, out);
+	fprintf(out, "%-11s", "return");
+	clean_print(*row_text(options, "return") ? row_text(options, "return")
+						 : "as the node's agent has it",
+		    out);
+	fprintf(out, "\n%-11sTCP %s%s, UDP after %s\n", "idle", idle_s ? "after " : "never",
+		idle_s ? quantity_seconds(idle_s, idle) : "",
+		quantity_seconds(row_number(options, "udp_idle_s"), udp_idle));
+	print_places("allow", json_object_get(options, "allow"), "all clients", "no client", out);
+	print_places("bind", json_object_get(options, "bind"), "all addresses", "no address", out);
+}
+
 int services_print(const json_t *rows, FILE *out)
 {
 	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
@@ -65,7 +159,7 @@ int services_print(const json_t *rows, FILE *out)
 
 		if (err)
 			break;
-		row_cell_text(table, row, "name");
+		name_cell(table, row);
 		err = ports_cell(table, json_object_get(row, "ports"));
 		row_cell_number(table, tasks, "serving");
 		row_cell_number(table, tasks, "draining");
@@ -78,6 +172,7 @@ int services_print(const json_t *rows, FILE *out)
 		err = text_table_print(table, out);
 	if (!err)
 		print_conflicts(rows, out);
+	print_problems(rows, out);
 	text_table_free(table);
 	return err;
 }
@@ -93,6 +188,7 @@ static int run(int argc, char **argv)
 		.name_missing = "no service named",
 		.sort = sort,
 		.print = services_print,
+		.details = services_details,
 	};
 
 	return list_run(&list, argc, argv);
@@ -103,7 +199,10 @@ const struct cli_command cli_services = {
 	"[NAME] [--json] [--maps [--bpffs DIR]] [--run-dir DIR]",
 	"list services, their published ports and traffic",
 	"PORTS are published->target/protocol. RING is how many tasks new flows are given to.\n"
-	"Flows, packets and bytes are those that clients sent in through this node.\n\n"
+	"Flows, packets and bytes are those that clients sent in through this node. A service "
+	"with\n"
+	"a label that cannot be honoured is marked with !, and what is wrong is told below. With\n"
+	"NAME, what its labels ask for is shown, too.\n\n"
 	"  --json          for programs\n"
 	"  --maps          read the pinned maps, no agent needed\n"
 	"  --bpffs DIR     where they are pinned, /sys/fs/bpf/skep\n"

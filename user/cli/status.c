@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/list.h"
+#include "cli/override_rows.h"
 #include "cli/quantity.h"
 #include "cli/rows.h"
 #include "cli/verdicts.h"
@@ -52,6 +53,17 @@ static void problem_of(struct problems *problems, const json_t *status, const ch
 		problem(problems, strcmp(part, "datapath") ? part : "data path", "%s", text);
 }
 
+/* Labels that make no sense. */
+static void problem_overrides(struct problems *problems, const json_t *overrides)
+{
+	const json_t *override;
+	size_t i;
+
+	json_array_foreach (overrides, i, override)
+		if (!strcmp(row_text(override, "kind"), "invalid"))
+			problem(problems, "overrides", "%s", row_text(override, "text"));
+}
+
 static void find_problems(struct problems *problems, const json_t *status)
 {
 	const json_t *source = json_object_get(status, "source");
@@ -62,6 +74,9 @@ static void find_problems(struct problems *problems, const json_t *status)
 	if (strcmp(row_text(source, "state"), "current") != 0)
 		problem(problems, "source", "%s: %s", row_text(source, "state"),
 			row_text(source, "text"));
+	if (*row_text(status, "overrides_problem"))
+		problem(problems, "overrides", "%s", row_text(status, "overrides_problem"));
+	problem_overrides(problems, json_object_get(status, "overrides"));
 	problem_of(problems, status, "docker");
 	problem_of(problems, status, "feed");
 	problem_of(problems, status, "names");
@@ -76,6 +91,16 @@ static void find_problems(struct problems *problems, const json_t *status)
 	else if (!*row_text(datapath, "mesh") && row_number(model, "nodes") > 1)
 		problem(problems, "tunnel",
 			"there is no skep0, so other nodes' tasks cannot be reached");
+}
+
+static void find_label_problems(struct problems *problems, const json_t *status)
+{
+	uint64_t n = row_number(json_object_get(status, "model"), "bad_labels");
+
+	if (n)
+		problem(problems, "labels",
+			"%" PRIu64 " %s labels that cannot be honoured: skep services", n,
+			n == 1 ? "service has" : "services have");
 }
 
 static void label(const char *name, FILE *out)
@@ -250,6 +275,20 @@ static void print_names(const json_t *names, FILE *out)
 	}
 }
 
+/* Not those that bear on nothing: skep override list has them. */
+static void print_overrides(const json_t *overrides, FILE *out)
+{
+	const json_t *override;
+	size_t i;
+
+	json_array_foreach (overrides, i, override) {
+		if (!json_is_true(json_object_get(override, "bears")))
+			continue;
+		label("override", out);
+		override_print(override, out);
+	}
+}
+
 void status_print(const json_t *status, bool colours, FILE *out)
 {
 	struct problems problems = {
@@ -259,6 +298,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	};
 
 	find_problems(&problems, status);
+	find_label_problems(&problems, status);
 	fputs(problems.n ? "\n" : "in order\n\n", out);
 	print_node(status, out);
 	print_sources(status, out);
@@ -266,6 +306,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	if (json_is_object(json_object_get(status, "names")))
 		print_names(json_object_get(status, "names"), out);
 	print_vips(json_object_get(status, "vips"), out);
+	print_overrides(json_object_get(status, "overrides"), out);
 	verdicts_print(json_object_get(status, "verdicts"), out);
 }
 

@@ -8,11 +8,12 @@
 #include "cli/rows.h"
 
 static const struct text_table_column columns[] = {
-	{"TASK", TEXT_TABLE_LEFT},	{"SERVICE", TEXT_TABLE_LEFT},
-	{"ADDRESS", TEXT_TABLE_LEFT},	{"LEVEL", TEXT_TABLE_LEFT},
-	{"STATE", TEXT_TABLE_LEFT},	{"NODE", TEXT_TABLE_LEFT},
-	{"INTERFACE", TEXT_TABLE_LEFT}, {"NEW FLOWS", TEXT_TABLE_RIGHT},
-	{"PACKETS", TEXT_TABLE_RIGHT},	{"BYTES", TEXT_TABLE_RIGHT},
+	{"TASK", TEXT_TABLE_LEFT},	 {"SERVICE", TEXT_TABLE_LEFT},
+	{"ADDRESS", TEXT_TABLE_LEFT},	 {"LEVEL", TEXT_TABLE_LEFT},
+	{"STATE", TEXT_TABLE_LEFT},	 {"NODE", TEXT_TABLE_LEFT},
+	{"INTERFACE", TEXT_TABLE_LEFT},	 {"FLOWS", TEXT_TABLE_RIGHT},
+	{"NEW FLOWS", TEXT_TABLE_RIGHT}, {"PACKETS", TEXT_TABLE_RIGHT},
+	{"BYTES", TEXT_TABLE_RIGHT},
 };
 
 /* Swarm's state, and the desired one where that is another. */
@@ -45,6 +46,7 @@ int tasks_print(const json_t *rows, FILE *out)
 		state_cell(table, row);
 		text_table_cell(table, *node ? node : row_text(row, "node_address"));
 		row_cell_text(table, row, "interface");
+		row_cell_number(table, row, "flows");
 		row_cell_number(table, row, "new_flows");
 		row_cell_number(table, row, "packets");
 		row_cell_bytes(table, row, "bytes");
@@ -75,7 +77,9 @@ const struct cli_command cli_tasks = {
 	"[SERVICE] [--json] [--maps [--bpffs DIR]] [--run-dir DIR]",
 	"list tasks, of one service or of all",
 	"LEVEL is what a task is to the mesh: serving (takes new flows), draining (keeps those it\n"
-	"has), absent. INTERFACE is the host's end of a local task's veth.\n\n"
+	"has), absent. INTERFACE is the host's end of a local task's veth. FLOWS are those that "
+	"live,\n"
+	"NEW FLOWS all that this node gave to the task.\n\n"
 	"  --json          for programs\n"
 	"  --maps          read the pinned maps, no agent needed\n"
 	"  --bpffs DIR     where they are pinned, /sys/fs/bpf/skep\n"

@@ -4,10 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "datapath/desired.h"
@@ -17,16 +19,20 @@
 #include "datapath/names.h"
 #include "datapath/pool.h"
 #include "datapath/programs.h"
+#include "datapath/read.h"
 #include "datapath/reconcile.h"
 #include "datapath/rings.h"
 #include "datapath/xdp.h"
+#include "skep/table.h"
+
+#define SWEEP_NS 30000000000ULL
 
 struct datapath {
 	struct programs programs;
 	struct xdp *xdp;
 	struct names *names;
 	/* What the maps hold, as of the last read or write. */
-	struct reconcile_map services, service_names, tasks, nodes;
+	struct reconcile_map services, service_names, allow, tasks, nodes;
 	struct ring_set rings;
 	struct skep_config config;
 	uint64_t seed; /* of the tables of flows: as long as they live */
@@ -35,7 +41,18 @@ struct datapath {
 	bool hooks_fresh; /* the programs were loaded, or hooks doubted, since the last
 			     hooks_apply() */
 	bool doubted;	  /* what is said above of the maps is to be read anew */
+	char *bpffs;
+	uint64_t swept_ns; /* when connections of removed back ends were last looked for */
+	bool sweeping;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
 
 static void map_init(struct reconcile_map *map, const char *name, const char *flag, int fd,
 		     size_t key_size, size_t value_size)
@@ -92,6 +109,8 @@ static int read_all(struct datapath *datapath, struct skep_error *error)
 	if (!err)
 		err = reconcile_read(&datapath->service_names, error);
 	if (!err)
+		err = reconcile_read(&datapath->allow, error);
+	if (!err)
 		err = reconcile_read(&datapath->tasks, error);
 	if (!err)
 		err = reconcile_read(&datapath->nodes, error);
@@ -113,8 +132,11 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 
 	if (!datapath)
 		return error_errno(error, -ENOMEM, "cannot open the data path");
-	err = programs_load(&datapath->programs, config, error);
+	datapath->bpffs = strdup(config->bpffs);
+	err = datapath->bpffs ? programs_load(&datapath->programs, config, error)
+			      : error_errno(error, -ENOMEM, "cannot open the data path");
 	if (err) {
+		free(datapath->bpffs);
 		free(datapath);
 		return err;
 	}
@@ -123,6 +145,8 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 		 sizeof(struct skep_frontend), sizeof(struct skep_service));
 	map_init(&datapath->service_names, "service_names", "max-services", programs->service_names,
 		 sizeof(uint32_t), sizeof(struct skep_service_name));
+	map_init(&datapath->allow, "allow", "max-services", programs->allow,
+		 sizeof(struct skep_allow_key), sizeof(struct skep_allow));
 	map_init(&datapath->tasks, "tasks", "max-tasks", programs->tasks, sizeof(struct skep_addr),
 		 sizeof(struct skep_task));
 	map_init(&datapath->nodes, "nodes", "max-nodes", programs->nodes, sizeof(struct skep_addr),
@@ -151,6 +175,7 @@ void datapath_close(struct datapath *datapath)
 		return;
 	table_free(&datapath->services.actual);
 	table_free(&datapath->service_names.actual);
+	table_free(&datapath->allow.actual);
 	table_free(&datapath->tasks.actual);
 	table_free(&datapath->nodes.actual);
 	ring_set_free(&datapath->rings);
@@ -159,6 +184,7 @@ void datapath_close(struct datapath *datapath)
 	names_close(datapath->names);
 	xdp_close(datapath->xdp);
 	programs_close(&datapath->programs);
+	free(datapath->bpffs);
 	free(datapath);
 }
 
@@ -194,16 +220,52 @@ static void clear_task(void *context, uint32_t counter)
 	counter_clear(((struct datapath *)context)->programs.task_counters, counter);
 }
 
+struct search {
+	const struct skep_addr *backend;
+	uint64_t now_ns;
+	bool found;
+};
+
+static int visit_flow(void *context, const void *key, const void *value)
+{
+	const struct skep_flow *flow = value;
+	struct search *search = context;
+	bool live = flow->state == SKEP_FLOW_ESTABLISHED ||
+		    (flow->state != SKEP_FLOW_CLOSING &&
+		     search->now_ns < flow->last_seen_ns + SWEEP_NS);
+
+	(void)key;
+	search->found = live && skep_addr_equal(&flow->task, search->backend);
+	return search->found;
+}
+
+/* All flows are read for it: now and then, and till then it has. */
+static bool in_use(void *context, const struct skep_addr *backend)
+{
+	struct datapath *datapath = context;
+	struct search search = {.backend = backend, .now_ns = now_ns()};
+	struct skep_error error;
+
+	if (!datapath->sweeping)
+		return true;
+	/* Who cannot tell takes nothing away. */
+	return maps_walk(datapath->bpffs, "flows",
+			 &(struct maps_entry_visitor){visit_flow, &search}, &error) ||
+	       search.found;
+}
+
 static int build(struct datapath *datapath, struct desired *desired, const struct model *model,
 		 const struct datapath_node *node, struct skep_error *error)
 {
 	const struct desired_numbers numbers = {
 		.names = &datapath->service_names.actual,
 		.tasks = &datapath->tasks.actual,
+		.rings = &datapath->rings,
 		.service_ids = &datapath->service_ids,
 		.task_counters = &datapath->task_counters,
 		.clear_service = clear_service,
 		.clear_task = clear_task,
+		.in_use = in_use,
 		.context = datapath,
 	};
 
@@ -294,7 +356,8 @@ static void give_back_numbers(struct datapath *datapath, const struct desired *d
 /*
  * The order keeps every reference whole at every moment: hooks before the tasks behind them serve;
  * names, tasks and nodes before the rings and services that lead to them; and the other way round
- * for what goes.
+ * for what goes. A service whose clients could not be written to `allow` has none: it is closed to
+ * them, not open to all.
  */
 int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
@@ -312,7 +375,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		if (err)
 			return err;
 	}
+	datapath->sweeping = now_ns() - datapath->swept_ns >= SWEEP_NS || !datapath->swept_ns;
+	if (datapath->sweeping)
+		datapath->swept_ns = now_ns();
 	err = build(datapath, &desired, model, node, error);
+	datapath->sweeping = false;
 	if (err)
 		return err;
 
@@ -334,10 +401,12 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	STEP(reconcile_write(&datapath->tasks, &desired.tasks, changes, &own));
 	STEP(rings_write(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			 &own));
+	STEP(reconcile_write(&datapath->allow, &desired.allow, changes, &own));
 	STEP(reconcile_write(&datapath->services, &desired.services, changes, &own));
 	STEP(names_apply(datapath->names, model, node, desired.service_ids, fresh, changes, &own));
 
 	STEP(reconcile_delete(&datapath->services, &desired.services, changes, &own));
+	STEP(reconcile_delete(&datapath->allow, &desired.allow, changes, &own));
 	STEP(rings_delete(datapath->programs.rings, &datapath->rings, &desired.rings, changes,
 			  &own));
 	STEP(reconcile_delete(&datapath->tasks, &desired.tasks, changes, &own));
@@ -351,6 +420,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	} else {
 		give_back_numbers(datapath, &desired);
 		reconcile_settle(&datapath->service_names, &desired.service_names);
+		reconcile_settle(&datapath->allow, &desired.allow);
 		reconcile_settle(&datapath->nodes, &desired.nodes);
 		reconcile_settle(&datapath->tasks, &desired.tasks);
 		reconcile_settle(&datapath->services, &desired.services);
@@ -360,6 +430,11 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 	}
 	desired_free(&desired);
 	return first;
+}
+
+uint32_t datapath_flow_room(const struct datapath *datapath)
+{
+	return datapath->programs.max_flows;
 }
 
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
@@ -375,6 +450,22 @@ const char *datapath_names_problem(const struct datapath *datapath)
 const char *datapath_names_cgroup(const struct datapath *datapath)
 {
 	return names_cgroup(datapath->names);
+}
+
+/* Seconds in which the sweep goes over the whole table. */
+#define SWEEP_S 30
+
+int datapath_sweep(struct datapath *datapath, struct skep_error *error)
+{
+	unsigned char packet[ETH_HLEN + 20] = {0}; /* a test run asks for one */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
+		    .repeat = (int)(datapath->programs.max_flows / SKEP_WAYS / SWEEP_S + 1));
+	int err = bpf_prog_test_run_opts(datapath->programs.sweep, &run);
+
+	/* After a signal it goes on from there the next time. */
+	if (err && err != -EINTR)
+		return error_errno(error, err, "cannot sweep the table of flows");
+	return 0;
 }
 
 /* ---- verifying */
@@ -459,14 +550,14 @@ static void verify_ring(void *context, const struct ring *actual, const struct r
 
 	describe_service(verifier->names, id, &text);
 	if (!actual)
-		snprintf(line, sizeof(line), "rings: missing for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: missing for %s, %u slots", text.text,
 			 desired->length);
 	else if (!desired)
-		snprintf(line, sizeof(line), "rings: not wanted for %s, %u tasks", text.text,
+		snprintf(line, sizeof(line), "rings: not wanted for %s, %u slots", text.text,
 			 actual->length);
 	else
 		snprintf(line, sizeof(line),
-			 "rings: wrong for %s: has %u tasks, should be %u others", text.text,
+			 "rings: wrong for %s: has %u slots, should be %u others", text.text,
 			 actual->length, desired->length);
 	verifier_line(verifier, line);
 }
@@ -488,6 +579,9 @@ static int verify_maps(struct datapath *datapath, struct verifier *verifier,
 	if (!err)
 		err = verify_table(verifier, &datapath->services, &desired->services,
 				   describe_frontend, error);
+	if (!err)
+		err = verify_table(verifier, &datapath->allow, &desired->allow, describe_allow,
+				   error);
 	if (!err)
 		err = verify_table(verifier, &datapath->tasks, &desired->tasks, describe_task,
 				   error);

@@ -77,9 +77,9 @@ struct datapath_node {
 	size_t n_bridges;
 	const int *wires; /* interfaces that clients come in by, sorted */
 	size_t n_wires;
-	const struct net_state
-		*net;	  /* what the interfaces are, for XDP; NULL: not known, so tc alone */
-	int mesh_ifindex; /* skep0; 0: none yet */
+	const struct net_state *net; /* what the interfaces are; NULL: not known, so tc alone, and
+					no address is an interface's that skep.bind names */
+	int mesh_ifindex;	     /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
 	uint32_t tunnel_mtu;  /* of inner IP packets */
 	uint16_t tunnel_port; /* host order */
@@ -124,6 +124,8 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 const char *datapath_names_problem(const struct datapath *datapath);
 /* The cgroup that they are served in, "": none. */
 const char *datapath_names_cgroup(const struct datapath *datapath);
+/* Flows that the table has room for, as it was made. */
+uint32_t datapath_flow_room(const struct datapath *datapath);
 
 /* The wires of the last datapath_apply(). Valid until the next. */
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n);
@@ -143,6 +145,12 @@ int datapath_verify(struct datapath *datapath, const struct model *model,
  * Changes nothing itself.
  */
 int datapath_resync(struct datapath *datapath, struct skep_error *error);
+
+/*
+ * Goes over a part of the table of flows, a thirtieth of it, and ends those that nobody ended
+ * (bpf/sweep.h). To be called about once a second.
+ */
+int datapath_sweep(struct datapath *datapath, struct skep_error *error);
 
 /* Removes everything that skep made: VIPs, hooks, clsact where ours, skep0, rule and routes, pins.
  * Works without an agent. */

@@ -40,10 +40,26 @@ void describe_frontend(const struct table *names, const void *key, const void *v
 	char addr[ADDR_TEXT_SIZE];
 
 	describe_service(names, service->service_id, &whose);
-	snprintf(text->text, sizeof(text->text), "%s:%u/%s to %.100s, port %u",
+	snprintf(text->text, sizeof(text->text), "%s:%u/%s to %.100s, port %u%s%s, idle %u",
 		 addr_text(&frontend->addr, addr), ntohs(frontend->port),
 		 frontend->protocol == IPPROTO_TCP ? "tcp" : "udp", whose.text,
-		 ntohs(service->target_port));
+		 ntohs(service->target_port),
+		 service->flags & SKEP_SERVICE_ALLOW ? ", for clients in allow" : "",
+		 service->flags & SKEP_SERVICE_CLOSED ? ", closed" : "", service->idle_ticks);
+}
+
+void describe_allow(const struct table *names, const void *key, const void *value,
+		    struct describe_text *text)
+{
+	const struct skep_allow_key *allow = key;
+	unsigned int length = allow->prefix_length - 8 * sizeof(allow->service_id);
+	struct describe_text whose;
+	char addr[ADDR_TEXT_SIZE];
+
+	(void)value;
+	describe_service(names, allow->service_id, &whose);
+	snprintf(text->text, sizeof(text->text), "%s/%u to %.100s", addr_text(&allow->client, addr),
+		 skep_addr_is_v4(&allow->client) ? length - 96 : length, whose.text);
 }
 
 void describe_task(const struct table *names, const void *key, const void *value,

@@ -16,6 +16,8 @@ void describe_name(const struct table *names, const void *key, const void *value
 		   struct describe_text *text);
 void describe_frontend(const struct table *names, const void *key, const void *value,
 		       struct describe_text *text);
+void describe_allow(const struct table *names, const void *key, const void *value,
+		    struct describe_text *text);
 void describe_task(const struct table *names, const void *key, const void *value,
 		   struct describe_text *text);
 void describe_node(const struct table *names, const void *key, const void *value,

@@ -17,6 +17,7 @@ struct desired {
 	struct skep_config config;
 	struct table services;	    /* struct skep_frontend -> struct skep_service */
 	struct table service_names; /* u32 -> struct skep_service_name */
+	struct table allow;	    /* struct skep_allow_key -> struct skep_allow */
 	struct table tasks;	    /* struct skep_addr -> struct skep_task */
 	struct table nodes;	    /* struct skep_addr -> struct skep_node */
 	struct ring_set rings;
@@ -33,10 +34,14 @@ struct desired {
 struct desired_numbers {
 	const struct table *names;
 	const struct table *tasks;
+	const struct ring_set *rings; /* the last desired ones: those that stay are not worked out
+					 again; NULL: none */
 	struct pool *service_ids;
 	struct pool *task_counters;
 	void (*clear_service)(void *context, uint32_t service_id);
 	void (*clear_task)(void *context, uint32_t counter);
+	/* Has a back end outside the Swarm connections still? NULL: none has. */
+	bool (*in_use)(void *context, const struct skep_addr *backend);
 	void *context;
 };
 

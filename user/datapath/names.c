@@ -322,7 +322,7 @@ int names_apply(struct names *names, const struct model *model, const struct dat
 		err = names_read(names, error);
 	if (!err)
 		err = names_desired_build(&desired, model, node, service_ids, &names->vips.actual,
-					  &names->ring_numbers, error);
+					  &names->rings, &names->ring_numbers, error);
 	if (err)
 		return err;
 
@@ -427,7 +427,7 @@ int names_verify(struct names *names, const struct model *model, const struct da
 	if (!names->object)
 		return 0;
 	err = names_desired_build(&desired, model, node, service_ids, &names->vips.actual,
-				  &names->ring_numbers, error);
+				  &names->rings, &names->ring_numbers, error);
 	if (err)
 		return err;
 	err = verify_map(&names->namespaces, &desired.namespaces, &verifier, error);

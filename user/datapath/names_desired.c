@@ -19,6 +19,7 @@ struct builder {
 	const struct datapath_node *node;
 	const uint32_t *service_ids;
 	const struct table *known_vips;
+	const struct ring_set *known_rings;
 	struct pool *ring_numbers;
 	struct skep_error *error;
 	/* Of model->networks: is a container of this node on it? */
@@ -37,6 +38,15 @@ uint64_t names_network(const struct model_network *network)
 static size_t network_index(const struct builder *builder, const struct model_network *network)
 {
 	return (size_t)(network - builder->model->networks);
+}
+
+/* Scopes may be of another copy of the model. */
+static void note_used(const struct builder *builder, const struct model_network *network)
+{
+	const struct model_network *same = model_find_network(builder->model, network->id);
+
+	if (same)
+		builder->used[network_index(builder, same)] = true;
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -88,7 +98,7 @@ static int build_containers(struct builder *builder)
 			};
 
 			memcpy(key.cookie, &container->cookie, sizeof(key.cookie));
-			builder->used[network_index(builder, scope->network)] = true;
+			note_used(builder, scope->network);
 			err = table_add(&builder->desired->scopes, &key, &network);
 		}
 	}
@@ -129,19 +139,33 @@ static const struct skep_addr *address_on(const struct model_task *task,
 	return NULL;
 }
 
+/* The task that all of a service's ports are pinned to: then its name is, too. */
+static const struct model_task *pinned_to(const struct model_service *service)
+{
+	const struct model_task *task = service->n_ports ? service->ports[0].pinned : NULL;
+
+	for (size_t i = 1; i < service->n_ports; i++)
+		if (service->ports[i].pinned != task)
+			return NULL;
+	return task;
+}
+
 /* The service's serving tasks on the network, into builder->ring. first: of its tasks. */
 static size_t list_tasks(const struct builder *builder, size_t first,
 			 const struct model_service *service, const struct model_network *network)
 {
+	const struct model_task *pinned = pinned_to(service);
 	const struct model *model = builder->model;
 	size_t n = 0;
 
+	if (service->disabled)
+		return 0;
 	for (size_t i = first; i < model->n_tasks && builder->tasks[i].task->service == service;
 	     i++) {
 		const struct model_task *task = builder->tasks[i].task;
 		const struct skep_addr *addr = address_on(task, network);
 
-		if (!addr || model_task_level(task) != MODEL_SERVING)
+		if (!addr || model_task_level(task) != MODEL_SERVING || (pinned && pinned != task))
 			continue;
 		builder->ring[n++] = (struct ring_task){
 			.addr = *addr,
@@ -156,20 +180,10 @@ static size_t list_tasks(const struct builder *builder, size_t first,
 static int add_ring(struct builder *builder, uint32_t number, const struct options *options,
 		    size_t n)
 {
-	struct skep_addr *slots;
-	uint32_t length;
-	int err;
-
 	n = ring_normalise(builder->ring, n, options->prefer_local);
-	length = ring_length(options->policy, builder->ring, n);
-	slots = calloc((size_t)length + 1, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	err = length ? ring_build(options->policy, builder->ring, n, slots) : 0;
-	if (!err && length)
-		err = ring_set_add(&builder->desired->rings, number, slots, length);
-	free(slots);
-	return err;
+	return n ? ring_set_add(&builder->desired->rings, builder->known_rings, number,
+				options->policy, builder->ring, (uint32_t)n)
+		 : 0;
 }
 
 /* A VIP and the ring behind it, which must wait for its turn. */
@@ -298,7 +312,8 @@ static int build_listeners(struct builder *builder)
 
 int names_desired_build(struct names_desired *desired, const struct model *model,
 			const struct datapath_node *node, const uint32_t *service_ids,
-			const struct table *vips, struct pool *rings, struct skep_error *error)
+			const struct table *vips, const struct ring_set *known, struct pool *rings,
+			struct skep_error *error)
 {
 	struct builder builder = {
 		.desired = desired,
@@ -306,6 +321,7 @@ int names_desired_build(struct names_desired *desired, const struct model *model
 		.node = node,
 		.service_ids = service_ids,
 		.known_vips = vips,
+		.known_rings = known,
 		.ring_numbers = rings,
 		.error = error,
 	};

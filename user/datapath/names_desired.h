@@ -24,13 +24,14 @@ uint64_t names_network(const struct model_network *network);
 
 /*
  * service_ids: of model->services, in their order. Numbers of rings are kept from what the map has
- * (vips: sorted) and otherwise taken from the pool; the ring of a service that asks for none stays
- * out. Only networks that one of node's containers is on come in, and of services on them those
- * with a VIP.
+ * (vips: sorted; known: its rings) and otherwise taken from the pool; the ring of a service that
+ * asks for none stays out. Only networks that one of node's containers is on come in, and of
+ * services on them those with a VIP.
  */
 int names_desired_build(struct names_desired *desired, const struct model *model,
 			const struct datapath_node *node, const uint32_t *service_ids,
-			const struct table *vips, struct pool *rings, struct skep_error *error);
+			const struct table *vips, const struct ring_set *known, struct pool *rings,
+			struct skep_error *error);
 void names_desired_free(struct names_desired *desired);
 
 #endif

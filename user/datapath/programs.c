@@ -14,6 +14,7 @@
 
 #include "lib/file.h"
 #include "lib/log.h"
+#include "model/options.h"
 #include "skep/table.h"
 #include "tc.skel.h"
 
@@ -21,15 +22,18 @@ const char *const programs_pins[] = {
 	"config",
 	"services",
 	"service_names",
+	"allow",
 	"rings",
 	"tasks",
 	"nodes",
 	"flows",
 	"returns",
 	"fragments",
+	"affinity",
 	"hooks",
 	"service_counters",
 	"task_counters",
+	"task_flows",
 	"verdicts",
 	"wires",
 	"xdp_counters",
@@ -141,12 +145,17 @@ static int set_sizes(struct tc_bpf *object, const struct datapath_config *config
 		{object->maps.services, config->max_frontends},
 		{object->maps.service_names, config->max_services},
 		{object->maps.service_counters, config->max_services},
+		/* A bound, no memory: it cannot be reached before the services' own is. */
+		{object->maps.allow, config->max_services * OPTIONS_LIST_MAX},
 		{object->maps.rings, config->max_services},
 		{object->maps.tasks, config->max_tasks},
 		{object->maps.task_counters, config->max_tasks},
+		{object->maps.task_flows, config->max_tasks},
 		{object->maps.nodes, config->max_nodes},
 		{object->maps.flows, bucket_count(config->max_flows)},
 		{object->maps.returns, bucket_count(config->max_flows)},
+		/* A client has several flows at a time, most of the time. */
+		{object->maps.affinity, config->max_flows / 4 + 1},
 		{object->maps.hooks, 8192},
 	};
 	int err = 0;
@@ -270,9 +279,11 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 		.from_task = bpf_program__fd(object->progs.from_task),
 		.from_bridge = bpf_program__fd(object->progs.from_bridge),
 	};
+	programs->sweep = bpf_program__fd(object->progs.sweep);
 	programs->config = bpf_map__fd(object->maps.config);
 	programs->services = bpf_map__fd(object->maps.services);
 	programs->service_names = bpf_map__fd(object->maps.service_names);
+	programs->allow = bpf_map__fd(object->maps.allow);
 	programs->rings = bpf_map__fd(object->maps.rings);
 	programs->tasks = bpf_map__fd(object->maps.tasks);
 	programs->nodes = bpf_map__fd(object->maps.nodes);
@@ -282,6 +293,7 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 	programs->wires = bpf_map__fd(object->maps.wires);
 	programs->maps = object->obj;
 	programs->max_services = bpf_map__max_entries(object->maps.service_counters);
+	programs->max_flows = bpf_map__max_entries(object->maps.flows) * SKEP_WAYS;
 	programs->max_tasks = bpf_map__max_entries(object->maps.task_counters);
 cleanup:
 	if (err)

@@ -15,11 +15,12 @@ struct programs {
 	struct tc_bpf *object;
 	const struct bpf_object *maps; /* object's: whoever loads others on the same maps */
 	struct hooks_programs fds;
+	int sweep; /* the program, by file descriptor */
 	/* Maps, by file descriptor; owned by object. */
-	int config, services, service_names, rings, tasks, nodes, service_counters, task_counters,
-		hooks, wires;
-	uint32_t max_services,
-		max_tasks; /* as the maps are, which a running mesh had before this agent */
+	int config, services, service_names, allow, rings, tasks, nodes, service_counters,
+		task_counters, hooks, wires;
+	uint32_t max_services, max_tasks,
+		max_flows; /* as the maps are, which a running mesh had before this agent */
 	uint64_t netns;	   /* for struct skep_config */
 	bool adopted;	   /* pins were there */
 };

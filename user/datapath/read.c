@@ -47,8 +47,10 @@ static const struct map_form {
 	{"flows", sizeof(__u32), sizeof(struct skep_flow_bucket)},
 	{"returns", sizeof(__u32), sizeof(struct skep_return_bucket)},
 	{"fragments", sizeof(struct skep_fragment_key), sizeof(struct skep_fragment)},
+	{"affinity", sizeof(struct skep_affinity_key), sizeof(struct skep_affinity)},
 	{"service_counters", sizeof(__u32), sizeof(struct skep_counter)},
 	{"task_counters", sizeof(__u32), sizeof(struct skep_counter)},
+	{"task_flows", sizeof(__u32), sizeof(__s32)},
 	{"verdicts", sizeof(__u32), sizeof(__u64)},
 	{"hooks", sizeof(__u32), sizeof(struct skep_hook)},
 	{"wires", sizeof(__u32), sizeof(struct skep_wire)},
@@ -66,6 +68,8 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_ANSWER_NO_TASK_RST] = "answer_no_task_rst",
 	[SKEP_ANSWER_NO_TASK_ICMP] = "answer_no_task_icmp",
 	[SKEP_ANSWER_TASK_GONE_RST] = "answer_task_gone_rst",
+	[SKEP_ANSWER_IDLE_RST] = "answer_idle_rst",
+	[SKEP_ANSWER_NOT_BOUND] = "answer_not_bound",
 	[SKEP_ANSWER_TOO_BIG] = "answer_too_big",
 	[SKEP_ICMP_ERROR] = "icmp_error",
 	[SKEP_SECOND_CHANCE] = "second_chance",
@@ -73,6 +77,7 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_SOURCE_PORT_CHANGED] = "source_port_changed",
 	[SKEP_PASS_MALFORMED] = "pass_malformed",
 	[SKEP_DROP_TTL] = "drop_ttl",
+	[SKEP_DROP_NOT_ALLOWED] = "drop_not_allowed",
 	[SKEP_DROP_NOT_A_NODE] = "drop_not_a_node",
 	[SKEP_DROP_BAD_FRAME] = "drop_bad_frame",
 	[SKEP_DROP_FRAGMENT] = "drop_fragment",
@@ -360,7 +365,8 @@ int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, 
 	struct skep_addr *slots = NULL;
 	int rings, inner = -1, err;
 
-	*tasks = NULL;
+	if (tasks)
+		*tasks = NULL;
 	*n = 0;
 	rings = map_open(bpffs, "rings", &info, error);
 	if (rings < 0)
@@ -388,13 +394,15 @@ int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, 
 				service_id, header.header.length, info.max_entries - 1);
 		goto cleanup;
 	}
+	*n = header.header.length;
+	if (!tasks)
+		goto cleanup;
 	slots = calloc(header.header.length ? header.header.length : 1, sizeof(*slots));
 	err = slots ? array_read(inner, 1, header.header.length, slots, sizeof(*slots)) : -ENOMEM;
 	if (err) {
 		error_errno(error, err, "cannot read the ring of service %u", service_id);
 		goto cleanup;
 	}
-	*n = header.header.length;
 	*tasks = slots;
 	slots = NULL;
 cleanup:
@@ -479,6 +487,37 @@ int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 			.new_flows = sums[COUNTER_WORDS * i + 2],
 		};
 	free(sums);
+	return err;
+}
+
+int maps_task_flows(const char *bpffs, size_t n, uint32_t **flows, struct skep_error *error)
+{
+	struct bpf_map_info info;
+	__s32 *live = NULL;
+	int err, fd = map_open(bpffs, "task_flows", &info, error);
+
+	*flows = NULL;
+	if (fd < 0)
+		return fd;
+	if (n > info.max_entries) {
+		err = error_set(error, -ERANGE, "the map %s/task_flows has %u entries, not %zu",
+				bpffs, info.max_entries, n);
+		goto cleanup;
+	}
+	live = calloc(n + 1, sizeof(*live));
+	err = live ? array_read(fd, 0, (__u32)n, live, sizeof(*live)) : -ENOMEM;
+	if (err) {
+		error_errno(error, err, "cannot read the map %s/task_flows", bpffs);
+		goto cleanup;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (live[i] < 0)
+			live[i] = 0;
+	*flows = (uint32_t *)live;
+	live = NULL;
+cleanup:
+	free(live);
+	close(fd);
 	return err;
 }
 

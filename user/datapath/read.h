@@ -33,7 +33,8 @@ struct maps_entry_visitor {
 int maps_walk(const char *bpffs, const char *name, const struct maps_entry_visitor *visitor,
 	      struct skep_error *error);
 
-/* One service's ring: *tasks is malloc'ed. -ENOENT: it has none. */
+/* One service's ring: its slots, and how many. *tasks is malloc'ed; tasks NULL: only their number
+ * is wanted. -ENOENT: it has none. */
 int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, size_t *n,
 	      struct skep_error *error);
 
@@ -41,6 +42,9 @@ int maps_ring(const char *bpffs, uint32_t service_id, struct skep_addr **tasks, 
  * task_counters. */
 int maps_counters(const char *bpffs, const char *name, uint32_t first, size_t n,
 		  struct skep_counter *counters, struct skep_error *error);
+
+/* Live flows of the tasks with counters 0 … n - 1 (task_flows); *flows is malloc'ed. */
+int maps_task_flows(const char *bpffs, size_t n, uint32_t **flows, struct skep_error *error);
 
 /* Packets by verdict since the pins were made. */
 int maps_verdicts(const char *bpffs, uint64_t packets[SKEP_VERDICT_COUNT],

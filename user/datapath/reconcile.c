@@ -13,11 +13,14 @@ int reconcile_read(struct reconcile_map *map, struct skep_error *error)
 {
 	struct table *table = &map->actual;
 	unsigned char *keys = NULL, *values = NULL;
-	/* Opaque to user space; a hash map's is 4 bytes, a trie's as long as its keys. */
-	unsigned long long token[8], *from = NULL;
+	/* Opaque to user space: a hash map's is 4 bytes, another map's a key. */
+	unsigned char token[64], *from = NULL;
 	int err = 0, done = 0;
 
 	table->count = 0;
+	if (table->key_size > sizeof(token))
+		return error_set(error, -E2BIG, "keys of map %s are too long to be read",
+				 map->name);
 	/* Zeroed, for memcheck does not know what the kernel fills in. */
 	keys = calloc(BATCH, table->key_size);
 	values = calloc(BATCH, table->value_size);
@@ -56,7 +59,8 @@ static int batch_fail(const struct batch *batch, int err)
 {
 	const struct reconcile_map *map = batch->map;
 
-	if (err == -E2BIG && map->flag)
+	/* A trie has its own word for it. */
+	if ((err == -E2BIG || err == -ENOSPC) && map->flag)
 		return error_set(
 			batch->error, err,
 			"map %s is full; run `skep unload` and start the agent with a larger --%s",

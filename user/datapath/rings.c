@@ -13,44 +13,115 @@
 /* New rings to one system call: each holds a file descriptor until then. */
 #define BATCH 128
 
+/* The kernel's own errno for an operation that a map type lacks; no libc header has it. */
+#define KERNEL_ENOTSUPP 524
+
 void ring_set_free(struct ring_set *set)
 {
 	free(set->rings);
+	free(set->tasks);
 	free(set->slots);
 	*set = (struct ring_set){};
 }
 
-int ring_set_add(struct ring_set *set, uint32_t service_id, const struct skep_addr *tasks,
-		 uint32_t length)
+static int reserve(void **items, size_t *capacity, size_t size, size_t wanted)
 {
-	if (set->n_rings == set->rings_capacity) {
-		size_t capacity = set->rings_capacity ? set->rings_capacity * 2 : 64;
-		struct ring *rings = reallocarray(set->rings, capacity, sizeof(*rings));
+	size_t larger = wanted * 2 > 64 ? wanted * 2 : 64;
+	void *grown;
 
-		if (!rings)
-			return -ENOMEM;
-		set->rings = rings;
-		set->rings_capacity = capacity;
-	}
-	if (set->n_slots + length > set->slots_capacity) {
-		size_t capacity = (set->n_slots + length) * 2;
-		struct skep_addr *slots = reallocarray(set->slots, capacity, sizeof(*slots));
-
-		if (!slots)
-			return -ENOMEM;
-		set->slots = slots;
-		set->slots_capacity = capacity;
-	}
-	set->rings[set->n_rings++] = (struct ring){service_id, length, set->n_slots};
-	if (length)
-		memcpy(set->slots + set->n_slots, tasks, length * sizeof(*tasks));
-	set->n_slots += length;
+	if (wanted <= *capacity)
+		return 0;
+	grown = reallocarray(*items, larger, size);
+	if (!grown)
+		return -ENOMEM;
+	*items = grown;
+	*capacity = larger;
 	return 0;
 }
 
-const struct skep_addr *ring_slots(const struct ring_set *set, const struct ring *ring)
+static struct ring *ring_append(struct ring_set *set, uint32_t service_id)
 {
-	return set->slots + ring->first;
+	if (reserve((void **)&set->rings, &set->rings_capacity, sizeof(*set->rings),
+		    set->n_rings + 1))
+		return NULL;
+	set->rings[set->n_rings] = (struct ring){.service_id = service_id};
+	return &set->rings[set->n_rings++];
+}
+
+const struct skep_addr *ring_slots(struct ring_set *set, const struct ring *ring)
+{
+	if (!set->slots)
+		set->slots = calloc(SKEP_RING_MAX, sizeof(*set->slots));
+	if (!set->slots ||
+	    ring_build(ring->policy, set->tasks + ring->first, ring->n_tasks, set->slots))
+		return NULL;
+	return set->slots;
+}
+
+/* Word by word, as it is taken of megabytes. Against chance, not against intent. */
+static uint64_t digest_slots(const struct skep_addr *slots, uint32_t length)
+{
+	uint64_t digest = length;
+
+	for (uint32_t i = 0; i < length; i++) {
+		uint64_t words[2];
+
+		memcpy(words, &slots[i], sizeof(words));
+		digest = (digest ^ words[0]) * 0x9e3779b97f4a7c15ULL;
+		digest ^= digest >> 32;
+		digest = (digest ^ words[1]) * 0xd6e8feb86659fd93ULL;
+		digest ^= digest >> 29;
+	}
+	return digest;
+}
+
+static int compare_id(const void *a, const void *b)
+{
+	uint32_t x = ((const struct ring *)a)->service_id, y = ((const struct ring *)b)->service_id;
+
+	return x < y ? -1 : x > y;
+}
+
+static const struct ring *find_ring(const struct ring_set *set, uint32_t service_id)
+{
+	const struct ring wanted = {.service_id = service_id};
+
+	if (!set || !set->n_rings)
+		return NULL;
+	return bsearch(&wanted, set->rings, set->n_rings, sizeof(wanted), compare_id);
+}
+
+int ring_set_add(struct ring_set *set, const struct ring_set *known, uint32_t service_id,
+		 enum skep_policy policy, const struct ring_task *tasks, uint32_t n)
+{
+	const struct ring *before = find_ring(known, service_id);
+	const struct skep_addr *slots;
+	struct ring *ring;
+
+	if (reserve((void **)&set->tasks, &set->tasks_capacity, sizeof(*set->tasks),
+		    set->n_tasks + n))
+		return -ENOMEM;
+	ring = ring_append(set, service_id);
+	if (!ring)
+		return -ENOMEM;
+	ring->policy = policy;
+	ring->n_tasks = n;
+	ring->first = set->n_tasks;
+	memcpy(set->tasks + set->n_tasks, tasks, n * sizeof(*tasks));
+	set->n_tasks += n;
+
+	if (before && before->policy == policy && before->n_tasks == n &&
+	    memcmp(known->tasks + before->first, tasks, n * sizeof(*tasks)) == 0) {
+		ring->length = before->length;
+		ring->digest = before->digest;
+		return 0;
+	}
+	slots = ring_slots(set, ring);
+	if (!slots)
+		return -ENOMEM;
+	ring->length = ring_length(policy, tasks, n);
+	ring->digest = digest_slots(slots, ring->length);
+	return 0;
 }
 
 static int ring_open(int rings, uint32_t service_id)
@@ -61,44 +132,106 @@ static int ring_open(int rings, uint32_t service_id)
 	return err ? err : bpf_map_get_fd_by_id(id);
 }
 
-static int ring_read(int fd, uint32_t service_id, struct ring_set *set)
+static bool has_no_batches(int err)
 {
-	struct skep_addr *tasks = NULL;
-	union skep_ring_slot slot;
-	uint32_t length;
-	__u32 index = 0;
-	int err = bpf_map_lookup_elem(fd, &index, &slot);
+	return err == -EINVAL || err == -KERNEL_ENOTSUPP;
+}
 
-	if (err)
-		return err;
-	length = slot.header.length;
-	if (length > SKEP_RING_MAX)
+/* Elements 0 … n - 1 of a ring's array, by as few system calls as there can be: a Maglev ring has
+ * 65538. */
+static int array_read(int fd, __u32 n, union skep_ring_slot *elements, __u32 *keys)
+{
+	__u32 done = 0, last;
+	int err = 0;
+
+	while (done < n && !err) {
+		__u32 count = n - done, from = done - 1;
+
+		err = bpf_map_lookup_batch(fd, done ? &from : NULL, &last, keys, elements + done,
+					   &count, NULL);
+		if (err && err != -ENOENT)
+			break;
+		done += count;
+	}
+	if (done == n)
+		return 0;
+	if (err == -ENOENT) /* shorter than its header says */
 		return -EINVAL;
-	tasks = calloc(length + 1, sizeof(*tasks));
-	if (!tasks)
-		return -ENOMEM;
-	for (index = 1; index <= length && !err; index++)
-		err = bpf_map_lookup_elem(fd, &index, &tasks[index - 1]);
-	if (!err)
-		err = ring_set_add(set, service_id, tasks, length);
-	free(tasks);
+	if (!has_no_batches(err))
+		return err;
+	for (err = 0; done < n && !err; done++)
+		err = bpf_map_lookup_elem(fd, &done, &elements[done]);
 	return err;
 }
 
-static int compare_id(const void *a, const void *b)
+static int array_write(int fd, __u32 n, const union skep_ring_slot *elements, const __u32 *keys)
 {
-	uint32_t x = ((const struct ring *)a)->service_id, y = ((const struct ring *)b)->service_id;
+	__u32 count = n;
+	int err = bpf_map_update_batch(fd, keys, elements, &count, NULL);
 
-	return x < y ? -1 : x > y;
+	if (!has_no_batches(err))
+		return err;
+	err = 0;
+	for (__u32 i = 0; i < n && !err; i++)
+		err = bpf_map_update_elem(fd, &i, &elements[i], BPF_ANY);
+	return err;
+}
+
+/* An array's elements on their way from or to the kernel. */
+struct transfer {
+	union skep_ring_slot *elements;
+	__u32 *keys; /* 0, 1, 2, … */
+};
+
+static int transfer_begin(struct transfer *transfer)
+{
+	transfer->elements = calloc(SKEP_RING_MAX + 1, sizeof(*transfer->elements));
+	transfer->keys = calloc(SKEP_RING_MAX + 1, sizeof(*transfer->keys));
+	if (!transfer->elements || !transfer->keys)
+		return -ENOMEM;
+	for (__u32 i = 0; i <= SKEP_RING_MAX; i++)
+		transfer->keys[i] = i;
+	return 0;
+}
+
+static void transfer_end(struct transfer *transfer)
+{
+	free(transfer->elements);
+	free(transfer->keys);
+}
+
+static int ring_read(int fd, uint32_t service_id, struct ring_set *set, struct transfer *transfer)
+{
+	union skep_ring_slot header;
+	struct ring *ring;
+	uint32_t length;
+	__u32 zero = 0;
+	int err = bpf_map_lookup_elem(fd, &zero, &header);
+
+	if (err)
+		return err;
+	length = header.header.length;
+	if (length > SKEP_RING_MAX)
+		return -EINVAL;
+	err = array_read(fd, length + 1, transfer->elements, transfer->keys);
+	if (err)
+		return err;
+	ring = ring_append(set, service_id);
+	if (!ring)
+		return -ENOMEM;
+	ring->length = length;
+	ring->digest = digest_slots(&transfer->elements[1].task, length);
+	return 0;
 }
 
 int rings_read(int rings, struct ring_set *set, struct skep_error *error)
 {
+	struct transfer transfer;
 	__u32 key, next;
 	void *from = NULL;
-	int err;
+	int err = transfer_begin(&transfer);
 
-	while (!(err = bpf_map_get_next_key(rings, from, &next))) {
+	while (!err && !(err = bpf_map_get_next_key(rings, from, &next))) {
 		int fd = ring_open(rings, next);
 
 		key = next;
@@ -109,11 +242,10 @@ int rings_read(int rings, struct ring_set *set, struct skep_error *error)
 			err = fd;
 			break;
 		}
-		err = ring_read(fd, next, set);
+		err = ring_read(fd, next, set, &transfer);
 		close(fd);
-		if (err)
-			break;
 	}
+	transfer_end(&transfer);
 	if (err != -ENOENT)
 		return error_errno(error, err, "cannot read map rings");
 	if (set->n_rings)
@@ -139,9 +271,7 @@ void rings_compare(const struct ring_set *actual, const struct ring_set *desired
 			differs(context, NULL, new);
 			d++;
 		} else {
-			if (old->length != new->length ||
-			    memcmp(ring_slots(actual, old), ring_slots(desired, new),
-				   new->length * sizeof(struct skep_addr)) != 0)
+			if (old->length != new->length || old->digest != new->digest)
 				differs(context, old, new);
 			a++;
 			d++;
@@ -151,7 +281,8 @@ void rings_compare(const struct ring_set *actual, const struct ring_set *desired
 
 struct writer {
 	int rings;
-	const struct ring_set *desired;
+	struct ring_set *desired;
+	struct transfer transfer;
 	struct datapath_changes *changes;
 	struct skep_error *error;
 	int err;
@@ -184,7 +315,7 @@ static void flush(struct writer *writer)
 	if (!writer->n)
 		return;
 	err = bpf_map_update_batch(writer->rings, writer->ids, writer->fds, &count, NULL);
-	if (err == -EINVAL || err == -524 /* ENOTSUPP: no batches for maps in maps before 5.18 */) {
+	if (has_no_batches(err)) { /* for maps in maps before 5.18 */
 		err = 0;
 		for (__u32 i = 0; i < writer->n && !err; i++)
 			err = bpf_map_update_elem(writer->rings, &writer->ids[i], &writer->fds[i],
@@ -214,20 +345,25 @@ static uint32_t old_cursor(int rings, uint32_t service_id)
 static int ring_make(struct writer *writer, const struct ring *ring, bool replaces)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
-	union skep_ring_slot header = {.header.length = ring->length};
-	const struct skep_addr *slots = ring_slots(writer->desired, ring);
+	union skep_ring_slot *elements;
+	const struct skep_addr *slots;
 	int fd, err;
-	__u32 index = 0;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(index), sizeof(header),
+	if (!writer->transfer.elements && transfer_begin(&writer->transfer))
+		return -ENOMEM;
+	elements = writer->transfer.elements;
+	slots = ring_slots(writer->desired, ring);
+	if (!slots)
+		return -ENOMEM;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(__u32), sizeof(*elements),
 			    ring->length + 1, &options);
 	if (fd < 0)
 		return fd;
+	elements[0] = (union skep_ring_slot){.header.length = ring->length};
 	if (replaces)
-		header.header.cursor = old_cursor(writer->rings, ring->service_id);
-	err = bpf_map_update_elem(fd, &index, &header, BPF_ANY);
-	for (index = 1; index <= ring->length && !err; index++)
-		err = bpf_map_update_elem(fd, &index, &slots[index - 1], BPF_ANY);
+		elements[0].header.cursor = old_cursor(writer->rings, ring->service_id);
+	memcpy(&elements[1], slots, ring->length * sizeof(*slots));
+	err = array_write(fd, ring->length + 1, elements, writer->transfer.keys);
 	if (err) {
 		close(fd);
 		return err;
@@ -270,7 +406,7 @@ static void on_delete(void *context, const struct ring *actual, const struct rin
 	writer->changes->deleted++;
 }
 
-int rings_write(int rings, const struct ring_set *actual, const struct ring_set *desired,
+int rings_write(int rings, const struct ring_set *actual, struct ring_set *desired,
 		struct datapath_changes *changes, struct skep_error *error)
 {
 	struct writer writer = {
@@ -278,14 +414,17 @@ int rings_write(int rings, const struct ring_set *actual, const struct ring_set 
 
 	rings_compare(actual, desired, on_write, &writer);
 	flush(&writer);
+	transfer_end(&writer.transfer);
+	/* Not to be held until the next change. */
+	free(desired->slots);
+	desired->slots = NULL;
 	return writer.err;
 }
 
 int rings_delete(int rings, const struct ring_set *actual, const struct ring_set *desired,
 		 struct datapath_changes *changes, struct skep_error *error)
 {
-	struct writer writer = {
-		.rings = rings, .desired = desired, .changes = changes, .error = error};
+	struct writer writer = {.rings = rings, .changes = changes, .error = error};
 
 	rings_compare(actual, desired, on_delete, &writer);
 	return writer.err;

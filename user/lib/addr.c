@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define V4_BITS_BEFORE 96
@@ -90,10 +92,15 @@ bool addr_prefix_contains(const struct addr_prefix *prefix, const struct skep_ad
 
 const char *addr_text(const struct skep_addr *addr, char buffer[ADDR_TEXT_SIZE])
 {
-	if (skep_addr_is_v4(addr))
+	if (skep_addr_is_v4(addr)) {
 		inet_ntop(AF_INET, &addr->word[3], buffer, ADDR_TEXT_SIZE);
-	else
+	} else if (skep_addr_is_outside(addr) && addr->word[2] <= UINT16_MAX) {
+		inet_ntop(AF_INET, &addr->word[3], buffer, ADDR_TEXT_SIZE);
+		snprintf(buffer + strlen(buffer), ADDR_TEXT_SIZE - strlen(buffer), ":%u",
+			 ntohs((uint16_t)addr->word[2]));
+	} else {
 		inet_ntop(AF_INET6, addr, buffer, ADDR_TEXT_SIZE);
+	}
 	return buffer;
 }
 

@@ -21,7 +21,8 @@ int addr_parse(const char *text, struct skep_addr *addr);
 int addr_prefix_parse(const char *text, struct addr_prefix *prefix);
 bool addr_prefix_contains(const struct addr_prefix *prefix, const struct skep_addr *addr);
 
-/* IPv4 dotted if v4-mapped, else IPv6; returns buffer. */
+/* IPv4 dotted if v4-mapped, with a port if it is outside (skep/addr.h), else IPv6; returns buffer.
+ */
 const char *addr_text(const struct skep_addr *addr, char buffer[ADDR_TEXT_SIZE]);
 
 /* As memcmp: the order of every sorted list of addresses. */

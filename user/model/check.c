@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TIME_MAX_MS 253402300799999LL
+
 static size_t where_text(const struct where *where, char *buffer, size_t size)
 {
 	size_t used = 0;
@@ -142,6 +144,20 @@ int check_number(const struct where *where, const json_t *value, uint16_t least,
 		return check_fail(where, error, "must be from %u to %u, not %" JSON_INTEGER_FORMAT,
 				  least, most, number);
 	*result = (uint16_t)number;
+	return 0;
+}
+
+int check_time(const struct where *where, const json_t *value, int64_t *result,
+	       struct skep_error *error)
+{
+	json_int_t time = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		return check_fail(where, error, "must be a whole number, not %s", type_name(value));
+	if (time < 0 || time > TIME_MAX_MS)
+		return check_fail(where, error, "must be from 0 to %lld, not %lld", TIME_MAX_MS,
+				  (long long)time);
+	*result = time;
 	return 0;
 }
 

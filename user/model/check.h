@@ -44,6 +44,9 @@ int check_bool(const struct where *where, const json_t *value, bool *result,
 /* A whole number from least to most. */
 int check_number(const struct where *where, const json_t *value, uint16_t least, uint16_t most,
 		 uint16_t *result, struct skep_error *error);
+/* Milliseconds since 1970, up to the year 9999. */
+int check_time(const struct where *where, const json_t *value, int64_t *result,
+	       struct skep_error *error);
 #define CHECK_NAME_MAX 255 /* bytes */
 /* An id or a name: printable ASCII without space, quote or backslash, 1 to 255 bytes. */
 int check_name(const struct where *where, const json_t *value, struct arena *arena,

@@ -15,9 +15,10 @@ int build_node(struct build *build, const json_t *element, size_t index, struct 
 		ADDRESS,
 		MANAGER,
 		READY,
+		LABELS,
 		COUNT
 	};
-	static const char *const names[] = {"id", "name", "address", "manager", "ready"};
+	static const char *const names[] = {"id", "name", "address", "manager", "ready", "labels"};
 	const struct where where = {NULL, build_kind_names[BUILD_NODES], index};
 	json_t *fields[COUNT];
 	int err = check_object(&where, element, names, fields, COUNT, build->error);
@@ -36,8 +37,10 @@ int build_node(struct build *build, const json_t *element, size_t index, struct 
 	}
 	item->ready = true;
 	err = fields_optional_bool(build, &where, "manager", fields[MANAGER], &item->manager);
+	if (!err)
+		err = fields_optional_bool(build, &where, "ready", fields[READY], &item->ready);
 	return err ? err
-		   : fields_optional_bool(build, &where, "ready", fields[READY], &item->ready);
+		   : fields_labels(build, &where, fields[LABELS], &item->labels, &item->n_labels);
 }
 
 static int compare_prefixes(const void *a, const void *b)

@@ -7,6 +7,9 @@
 
 #include "model/check.h"
 
+#define LABEL_KEY_MAX	1024
+#define LABEL_VALUE_MAX 65536
+
 int fields_short_of_memory(struct build *build)
 {
 	return error_errno(build->error, -ENOMEM, "cannot build the model");
@@ -120,4 +123,57 @@ void fields_sort_attachments(struct model_attachment *items, size_t n)
 {
 	if (n > 1)
 		qsort(items, n, sizeof(*items), fields_compare_attachments);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	const struct model_label *first = a, *second = b;
+
+	return strcmp(first->key, second->key);
+}
+
+/* Docker takes any text as a label, so only its size is bounded. */
+int fields_labels(struct build *build, const struct where *up, const json_t *object,
+		  struct model_label **labels, size_t *n)
+{
+	const struct where where = {up, "labels", NO_INDEX};
+	char quoted[QUOTE_SIZE];
+	const char *key, *text;
+	json_t *value;
+	int err;
+
+	if (!object)
+		return 0;
+	if (!json_is_object(object))
+		return check_fail(&where, build->error, "must be an object of strings");
+	if (json_object_size(object) > MODEL_MAX_LABELS)
+		return check_fail(&where, build->error, "has %zu entries, more than %d",
+				  json_object_size(object), MODEL_MAX_LABELS);
+	*labels = arena_array(build->arena, json_object_size(object), sizeof(**labels));
+	if (!*labels)
+		return fields_short_of_memory(build);
+
+	json_object_foreach ((json_t *)object, key, value) {
+		struct model_label *label = &(*labels)[*n];
+		size_t length = strlen(key);
+		const struct where entry = {&where, check_quote(key, length, quoted), NO_INDEX};
+
+		if (length == 0 || length > LABEL_KEY_MAX)
+			return check_fail(&entry, build->error, "the key must have 1 to %d bytes",
+					  LABEL_KEY_MAX);
+		err = check_text(&entry, value, &text, build->error);
+		if (err)
+			return err;
+		if (json_string_length(value) > LABEL_VALUE_MAX)
+			return check_fail(&entry, build->error, "has %zu bytes, more than %d",
+					  json_string_length(value), LABEL_VALUE_MAX);
+		label->key = arena_string(build->arena, key, length);
+		label->value = arena_string(build->arena, text, json_string_length(value));
+		if (!label->key || !label->value)
+			return fields_short_of_memory(build);
+		(*n)++;
+	}
+	if (*n)
+		qsort(*labels, *n, sizeof(**labels), compare_labels);
+	return 0;
 }

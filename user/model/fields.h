@@ -22,6 +22,10 @@ int fields_optional_bool(struct build *build, const struct where *where, const c
 int fields_array(struct build *build, const struct where *where, const char *name,
 		 const json_t *array, size_t most, size_t item_size, void *items, size_t *n);
 
+/* An optional object of strings, sorted by key. */
+int fields_labels(struct build *build, const struct where *up, const json_t *object,
+		  struct model_label **labels, size_t *n);
+
 /* In the document's order, so that errors can still name an entry by its index; then sort them. */
 int fields_attachments(struct build *build, const struct where *up, const char *name,
 		       const json_t *array, struct model_attachment **items, size_t *n);

@@ -28,12 +28,19 @@
 #define MODEL_MAX_LABELS    1000 /* of one service */
 #define MODEL_MAX_WEIGHT    1000
 
+struct model_label {
+	const char *key;
+	const char *value;
+};
+
 struct model_node {
 	const char *id;
 	const char *name;
 	struct skep_addr address; /* underlay; zero: not known */
 	bool manager;
-	bool ready; /* Swarm's node state */
+	bool ready;		    /* Swarm's node state */
+	struct model_label *labels; /* those that begin with `skep.`, sorted by key */
+	size_t n_labels;
 };
 
 struct model_network {
@@ -49,15 +56,22 @@ struct model_attachment { /* of a service (its VIP) or a task, to a network */
 	struct skep_addr address;
 };
 
-struct model_label {
-	const char *key;
-	const char *value;
+struct model_backend {	       /* outside the Swarm: reached by the host's routes */
+	struct skep_addr addr; /* IPv4 */
+	uint16_t port;	       /* host order */
 };
+
+struct model_task;
 
 struct model_port {	    /* published in ingress mode */
 	uint16_t published; /* host order */
 	uint16_t target;    /* host order */
 	uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
+	/* Only override_apply() sets these. */
+	bool disabled;			 /* refused; connections are not kept */
+	const struct model_task *pinned; /* the only one that takes new flows; NULL: all do */
+	struct model_backend *backends;	 /* that take new flows beside the tasks */
+	size_t n_backends;
 };
 
 struct model_service {
@@ -69,6 +83,8 @@ struct model_service {
 	size_t n_ports;
 	struct model_attachment *vips;
 	size_t n_vips;
+	bool disabled;	    /* only override_apply() sets it: refused by every name and port */
+	int64_t created_ms; /* since 1970; 0: not known */
 };
 
 /* Swarm's task states, in its order (docker's api/types/swarm/task.go). */

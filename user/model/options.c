@@ -2,7 +2,6 @@
 #include "model/options.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,7 @@ struct reader {
 __attribute__((format(printf, 2, 3))) static void refuse(const struct reader *reader,
 							 const char *format, ...)
 {
-	char why[256];
+	char why[OPTIONS_WHY_SIZE];
 	va_list arguments;
 
 	if (!reader->problem)
@@ -41,6 +40,17 @@ static const char *const policy_names[] = {
 const char *options_policy_name(enum skep_policy policy)
 {
 	return policy_names[policy];
+}
+
+const char *options_return_name(enum options_return mode)
+{
+	static const char *const names[] = {
+		[OPTIONS_RETURN_DEFAULT] = NULL,
+		[OPTIONS_RETURN_TUNNEL] = "tunnel",
+		[OPTIONS_RETURN_DSR] = "dsr",
+	};
+
+	return names[mode];
 }
 
 static void read_policy(const struct reader *reader, const char *value)
@@ -112,97 +122,116 @@ static void read_udp_idle(const struct reader *reader, const char *value)
 	read_seconds(reader, value, 1, &reader->options->udp_idle_s);
 }
 
-/* One call for each element of a comma-separated list, white space around it taken off. */
-static void read_list(const struct reader *reader, const char *value,
-		      void (*element)(const struct reader *reader, const char *text))
+#define BLANKS " \t\r\n"
+
+/* One element, without the white space around it; false: it is too long to be anything. */
+static bool take_element(struct options *options, const char *from, size_t length,
+			 bool (*take)(struct options *options, const char *text))
 {
-	char text[ADDR_TEXT_SIZE + IF_NAMESIZE], quoted[QUOTE_SIZE];
+	char text[ADDR_TEXT_SIZE + IF_NAMESIZE];
 
-	for (size_t n = 0;; n++) {
-		size_t length;
-
-		value += strspn(value, " \t");
-		length = strcspn(value, ",");
-		if (n == OPTIONS_LIST_MAX) {
-			refuse(reader, "has more than %d elements; those beyond are left out",
-			       OPTIONS_LIST_MAX);
-			return;
-		}
-		if (length >= sizeof(text)) {
-			refuse(reader, "%s is left out: it is too long",
-			       check_quote(value, length, quoted));
-		} else {
-			size_t end = length;
-
-			while (end && isblank((unsigned char)value[end - 1]))
-				end--;
-			memcpy(text, value, end);
-			text[end] = '\0';
-			element(reader, text);
-		}
-		if (!value[length])
-			return;
-		value += length + 1;
-	}
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, from, length);
+	text[length] = '\0';
+	return take(options, text);
 }
 
-static void add_allow(const struct reader *reader, const char *text)
+/*
+ * A comma-separated list. what: what its elements have to be; none: what it means that nothing is
+ * left, by *taken. However much is wrong, it is told in one line.
+ */
+static void read_list(const struct reader *reader, const char *value,
+		      bool (*take)(struct options *options, const char *text), const size_t *taken,
+		      const char *what, const char *none)
 {
-	struct options *options = reader->options;
-	struct addr_prefix prefix;
-	char quoted[QUOTE_SIZE];
+	char first[QUOTE_SIZE], more[40] = "", why[OPTIONS_WHY_SIZE] = "";
+	size_t n = 0, wrong = 0;
+	bool too_many = false;
 
-	if (addr_parse(text, &prefix.addr) == 0) {
-		prefix.length = 128;
-	} else if (addr_prefix_parse(text, &prefix)) {
-		refuse(reader,
-		       "%s is left out: it is not a network like 192.0.2.0/24 (no bits set after "
-		       "the prefix) nor an address",
-		       check_quote(text, strlen(text), quoted));
-		return;
+	for (;;) {
+		size_t length, end;
+
+		value += strspn(value, BLANKS);
+		length = end = strcspn(value, ",");
+		while (end && strchr(BLANKS, value[end - 1]))
+			end--;
+		too_many = n++ == OPTIONS_LIST_MAX;
+		if (too_many)
+			break;
+		if (!take_element(reader->options, value, end, take) && !wrong++)
+			check_quote(value, end, first);
+		if (!value[length])
+			break;
+		value += length + 1;
 	}
-	options->allow[options->n_allow++] = prefix;
+	if (wrong > 1)
+		snprintf(more, sizeof(more), ", like %zu more", wrong - 1);
+	if (wrong)
+		snprintf(why, sizeof(why), "%s is left out%s: it is %s", first, more, what);
+	if (wrong || too_many)
+		refuse(reader, "%s%s%s%s", why, wrong && too_many ? "; " : "",
+		       too_many ? "only the first 64 elements are used" : "", *taken ? "" : none);
+}
+_Static_assert(OPTIONS_LIST_MAX == 64, "as read_list() says");
+
+static bool take_allow(struct options *options, const char *text)
+{
+	struct addr_prefix *prefix = &options->allow[options->n_allow];
+
+	if (addr_parse(text, &prefix->addr) == 0)
+		prefix->length = 128;
+	else if (addr_prefix_parse(text, prefix))
+		return false;
+	options->n_allow++;
+	return true;
 }
 
 static void read_allow(const struct reader *reader, const char *value)
 {
 	reader->options->has_allow = true;
-	read_list(reader, value, add_allow);
+	read_list(
+		reader, value, take_allow, &reader->options->n_allow,
+		"neither an address nor a network like 192.0.2.0/24 (no bits set after the prefix)",
+		"; no client is let in");
 }
 
-static void add_bind(const struct reader *reader, const char *text)
+/* As the kernel's dev_valid_name(). */
+static bool is_interface(const char *text)
 {
-	struct options *options = reader->options;
-	struct options_bind bind = {0};
-	char quoted[QUOTE_SIZE];
-	size_t length = strlen(text);
-	bool is_name = length > 0 && length < sizeof(bind.interface) && strcmp(text, ".") != 0 &&
-		       strcmp(text, "..") != 0;
+	if (!*text || strlen(text) >= IF_NAMESIZE || !strcmp(text, ".") || !strcmp(text, ".."))
+		return false;
+	for (; *text; text++)
+		if (!isgraph((unsigned char)*text) || *text == '/' || *text == ':')
+			return false;
+	return true;
+}
 
-	if (addr_parse(text, &bind.addr) != 0) {
-		/* As the kernel's dev_valid_name(). */
-		for (size_t i = 0; i < length && is_name; i++)
-			is_name =
-				isgraph((unsigned char)text[i]) && text[i] != '/' && text[i] != ':';
-		if (!is_name) {
-			refuse(reader,
-			       "%s is left out: it is neither an address nor an interface's name",
-			       check_quote(text, length, quoted));
-			return;
-		}
-		memcpy(bind.interface, text, length);
-	} else if (skep_addr_is_zero(&bind.addr) || bind.addr.word[3] == 0) {
-		refuse(reader, "%s is left out: it is no host's address",
-		       check_quote(text, length, quoted));
-		return;
+/* What begins like an address is meant for one: 192.0.2.300 is a mistake, if a possible name. */
+static bool take_bind(struct options *options, const char *text)
+{
+	struct options_bind *bind = &options->bind[options->n_bind];
+
+	memset(bind, 0, sizeof(*bind));
+	if (addr_parse(text, &bind->addr) == 0) {
+		if (!check_is_of_one_host(&bind->addr))
+			return false;
+	} else {
+		if (!is_interface(text) || !text[strcspn(text, "abcdefghijklmnopqrstuvwxyz"
+							       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+			return false;
+		memcpy(bind->interface, text, strlen(text) + 1);
 	}
-	options->bind[options->n_bind++] = bind;
+	options->n_bind++;
+	return true;
 }
 
 static void read_bind(const struct reader *reader, const char *value)
 {
 	reader->options->has_bind = true;
-	read_list(reader, value, add_bind);
+	read_list(reader, value, take_bind, &reader->options->n_bind,
+		  "neither a host's address nor an interface's name",
+		  "; the service answers nowhere");
 }
 
 static const struct {
@@ -224,15 +253,25 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* Not the lists, which are large, and empty. */
+static void set_defaults(struct options *options)
+{
+	options->policy = SKEP_POLICY_ROUND_ROBIN;
+	options->prefer_local = false;
+	options->return_mode = OPTIONS_RETURN_DEFAULT;
+	options->affinity_s = OPTIONS_AFFINITY_S;
+	options->idle_s = 0;
+	options->udp_idle_s = OPTIONS_UDP_IDLE_S;
+	options->has_allow = options->has_bind = false;
+	options->n_allow = options->n_bind = 0;
+}
+
 void options_read(const struct model_service *service, struct options *options,
 		  void (*problem)(void *context, const char *key, const char *why), void *context)
 {
 	struct reader reader = {options, NULL, problem, context};
 
-	memset(options, 0, sizeof(*options));
-	options->policy = SKEP_POLICY_ROUND_ROBIN;
-	options->affinity_s = OPTIONS_AFFINITY_S;
-	options->udp_idle_s = OPTIONS_UDP_IDLE_S;
+	set_defaults(options);
 	for (size_t i = 0; i < service->n_labels; i++) {
 		const struct model_label *label = &service->labels[i];
 		size_t known = 0;

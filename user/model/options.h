@@ -31,6 +31,8 @@ enum options_return {
 	OPTIONS_RETURN_DSR
 };
 
+#define OPTIONS_WHY_SIZE 256 /* of a problem's text, with its NUL */
+
 struct options_bind {	       /* an address, or an interface's name */
 	struct skep_addr addr; /* zero: interface */
 	char interface[IF_NAMESIZE];
@@ -53,12 +55,14 @@ struct options {
 
 /*
  * Reads the labels that begin with `skep.`, except those of other readers (`skep.http.`,
- * `skep.override.`). problem(): one call for each label that cannot be honoured, or not wholly; why
- * is one line that says what would be right. NULL: nobody wants to know.
+ * `skep.override.`). problem(): one call for each label that cannot be honoured, or not wholly, in
+ * the order of the keys; why is one line of printable ASCII that says what would be right and what
+ * is in force instead. NULL: nobody wants to know. Of the lists only what the counts say is filled.
  */
 void options_read(const struct model_service *service, struct options *options,
 		  void (*problem)(void *context, const char *key, const char *why), void *context);
 
-const char *options_policy_name(enum skep_policy policy); /* "round-robin", … */
+const char *options_policy_name(enum skep_policy policy);  /* "round-robin", … */
+const char *options_return_name(enum options_return mode); /* "tunnel", "dsr"; NULL: default */
 
 #endif

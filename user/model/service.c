@@ -8,62 +8,6 @@
 #include "model/check.h"
 #include "model/fields.h"
 
-#define LABEL_KEY_MAX	1024
-#define LABEL_VALUE_MAX 65536
-
-static int compare_labels(const void *a, const void *b)
-{
-	const struct model_label *first = a, *second = b;
-
-	return strcmp(first->key, second->key);
-}
-
-/* Docker takes any text as a label, so only its size is bounded. */
-static int read_labels(struct build *build, const struct where *up, const json_t *object,
-		       struct model_service *item)
-{
-	const struct where where = {up, "labels", NO_INDEX};
-	char quoted[QUOTE_SIZE];
-	const char *key, *text;
-	json_t *value;
-	int err;
-
-	if (!object)
-		return 0;
-	if (!json_is_object(object))
-		return check_fail(&where, build->error, "must be an object of strings");
-	if (json_object_size(object) > MODEL_MAX_LABELS)
-		return check_fail(&where, build->error, "has %zu entries, more than %d",
-				  json_object_size(object), MODEL_MAX_LABELS);
-	item->labels = arena_array(build->arena, json_object_size(object), sizeof(*item->labels));
-	if (!item->labels)
-		return fields_short_of_memory(build);
-
-	json_object_foreach ((json_t *)object, key, value) {
-		struct model_label *label = &item->labels[item->n_labels];
-		size_t length = strlen(key);
-		const struct where entry = {&where, check_quote(key, length, quoted), NO_INDEX};
-
-		if (length == 0 || length > LABEL_KEY_MAX)
-			return check_fail(&entry, build->error, "the key must have 1 to %d bytes",
-					  LABEL_KEY_MAX);
-		err = check_text(&entry, value, &text, build->error);
-		if (err)
-			return err;
-		if (json_string_length(value) > LABEL_VALUE_MAX)
-			return check_fail(&entry, build->error, "has %zu bytes, more than %d",
-					  json_string_length(value), LABEL_VALUE_MAX);
-		label->key = arena_string(build->arena, key, length);
-		label->value = arena_string(build->arena, text, json_string_length(value));
-		if (!label->key || !label->value)
-			return fields_short_of_memory(build);
-		item->n_labels++;
-	}
-	if (item->n_labels)
-		qsort(item->labels, item->n_labels, sizeof(*item->labels), compare_labels);
-	return 0;
-}
-
 static int read_port(struct build *build, const struct where *where, const json_t *value,
 		     struct model_port *port)
 {
@@ -140,9 +84,10 @@ int build_service(struct build *build, const json_t *element, size_t index,
 		LABELS,
 		PORTS,
 		VIPS,
+		CREATED,
 		COUNT
 	};
-	static const char *const names[] = {"id", "name", "labels", "ports", "vips"};
+	static const char *const names[] = {"id", "name", "labels", "ports", "vips", "created_ms"};
 	const struct where where = {NULL, build_kind_names[BUILD_SERVICES], index};
 	json_t *fields[COUNT];
 	int err = check_object(&where, element, names, fields, COUNT, build->error);
@@ -151,12 +96,15 @@ int build_service(struct build *build, const json_t *element, size_t index,
 		return err;
 	err = fields_id_and_name(build, &where, fields[ID], fields[NAME], &item->id, &item->name);
 	if (!err)
-		err = read_labels(build, &where, fields[LABELS], item);
+		err = fields_labels(build, &where, fields[LABELS], &item->labels, &item->n_labels);
 	if (!err)
 		err = read_ports(build, &where, fields[PORTS], item);
 	if (!err)
 		err = fields_attachments(build, &where, "vips", fields[VIPS], &item->vips,
 					 &item->n_vips);
+	if (!err && fields[CREATED])
+		err = check_time(&(struct where){&where, names[CREATED], NO_INDEX}, fields[CREATED],
+				 &item->created_ms, build->error);
 	if (!err)
 		fields_sort_attachments(item->vips, item->n_vips);
 	return err;

@@ -4,6 +4,7 @@
  * straight away, for it is written on each change, and through the JSON library's values that takes
  * ten times as long.
  */
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,12 +128,12 @@ static void put_bool(struct text *text, const char *key, bool value)
 	put_plain(text, value ? "true" : "false");
 }
 
-static void put_number(struct text *text, const char *key, unsigned int value)
+static void put_number(struct text *text, const char *key, uint64_t value)
 {
-	char digits[16];
+	char digits[24];
 
 	put_key(text, key);
-	snprintf(digits, sizeof(digits), "%u", value);
+	snprintf(digits, sizeof(digits), "%" PRIu64, value);
 	put_plain(text, digits);
 }
 
@@ -177,6 +178,21 @@ static void put_attachments(struct text *text, const char *key,
 	put(text, "]", 1);
 }
 
+static void put_labels(struct text *text, const struct model_label *labels, size_t n)
+{
+	if (n == 0)
+		return;
+	put_key(text, "labels");
+	put(text, "{", 1);
+	for (size_t i = 0; i < n; i++) {
+		put_comma(text);
+		put_escaping(text, labels[i].key);
+		put(text, ":", 1);
+		put_escaping(text, labels[i].value);
+	}
+	put(text, "}", 1);
+}
+
 static void put_node(struct text *text, const struct model_node *node)
 {
 	put_id_and_name(text, node->id, node->name);
@@ -186,6 +202,7 @@ static void put_node(struct text *text, const struct model_node *node)
 		put_bool(text, "manager", true);
 	if (!node->ready)
 		put_bool(text, "ready", false);
+	put_labels(text, node->labels, node->n_labels);
 }
 
 static void put_subnet(struct text *text, const struct addr_prefix *subnet)
@@ -212,21 +229,6 @@ static void put_network(struct text *text, const struct model_network *network)
 	put(text, "]", 1);
 }
 
-static void put_labels(struct text *text, const struct model_service *service)
-{
-	if (service->n_labels == 0)
-		return;
-	put_key(text, "labels");
-	put(text, "{", 1);
-	for (size_t i = 0; i < service->n_labels; i++) {
-		put_comma(text);
-		put_escaping(text, service->labels[i].key);
-		put(text, ":", 1);
-		put_escaping(text, service->labels[i].value);
-	}
-	put(text, "}", 1);
-}
-
 static void put_ports(struct text *text, const struct model_service *service)
 {
 	if (service->n_ports == 0)
@@ -247,9 +249,11 @@ static void put_ports(struct text *text, const struct model_service *service)
 static void put_service(struct text *text, const struct model_service *service)
 {
 	put_id_and_name(text, service->id, service->name);
-	put_labels(text, service);
+	put_labels(text, service->labels, service->n_labels);
 	put_ports(text, service);
 	put_attachments(text, "vips", service->vips, service->n_vips);
+	if (service->created_ms)
+		put_number(text, "created_ms", (uint64_t)service->created_ms);
 }
 
 static void put_state(struct text *text, const char *key, enum model_task_state state)

@@ -25,14 +25,16 @@ struct engine_events {
 	size_t size;
 };
 
-int engine_get(struct http *http, const char *socket_path, const char *path, size_t limit,
-	       long timeout_ms, void (*done)(void *, const struct http_answer *), void *context,
-	       struct http_request **request, struct skep_error *error)
+int engine_post(struct http *http, const char *socket_path, const char *path, const char *body,
+		size_t limit, long timeout_ms, void (*done)(void *, const struct http_answer *),
+		void *context, struct http_request **request, struct skep_error *error)
 {
 	char url[URL_SIZE];
 	struct http_query query = {
 		.url = url,
+		.method = body ? "POST" : NULL,
 		.unix_socket = socket_path,
+		.body = body,
 		.limit = limit,
 		.timeout_ms = timeout_ms,
 		.done = done,
@@ -42,6 +44,14 @@ int engine_get(struct http *http, const char *socket_path, const char *path, siz
 	if ((size_t)snprintf(url, sizeof(url), "http://docker%s", path) >= sizeof(url))
 		return error_set(error, -ENAMETOOLONG, "the path %.64s… is too long", path);
 	return http_start(http, &query, request, error);
+}
+
+int engine_get(struct http *http, const char *socket_path, const char *path, size_t limit,
+	       long timeout_ms, void (*done)(void *, const struct http_answer *), void *context,
+	       struct http_request **request, struct skep_error *error)
+{
+	return engine_post(http, socket_path, path, NULL, limit, timeout_ms, done, context, request,
+			   error);
 }
 
 int engine_check(const char *socket_path, const struct http_answer *answer,

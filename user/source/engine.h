@@ -27,6 +27,11 @@ int engine_get(struct http *http, const char *socket_path, const char *path, siz
 	       long timeout_ms, void (*done)(void *, const struct http_answer *), void *context,
 	       struct http_request **request, struct skep_error *error);
 
+/* Starts POST path with a body of JSON text. */
+int engine_post(struct http *http, const char *socket_path, const char *path, const char *body,
+		size_t limit, long timeout_ms, void (*done)(void *, const struct http_answer *),
+		void *context, struct http_request **request, struct skep_error *error);
+
 /*
  * What is wrong with an answer, if its status is not 200, with the Engine's own message: "Docker at
  * PATH: …". 0 if nothing.

@@ -53,6 +53,9 @@ void parts_add_nodes(struct parts *parts, const json_t *answer)
 					 parts_name_is_valid(name) ? name : id, "manager",
 					 json_is_object(json_object_get(node, "ManagerStatus")),
 					 "ready", ready);
+		parts_set(parts, made, "labels",
+			  parts_labels(parts, "node", id, "skep.",
+				       json_object_get(json_object_get(node, "Spec"), "Labels")));
 		if (node_address(node, address))
 			parts_set(parts, made, "address", json_string(address));
 		else if (ready)

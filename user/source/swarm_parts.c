@@ -9,8 +9,10 @@
 
 #include "model/model.h"
 
-#define NAME_MAX_BYTES 255
-#define MAX_WARNINGS   1000
+#define NAME_MAX_BYTES	255
+#define LABEL_KEY_MAX	1024
+#define LABEL_VALUE_MAX 65536
+#define MAX_WARNINGS	1000
 
 void parts_warn(struct parts *parts, const char *format, ...)
 {
@@ -132,4 +134,29 @@ struct parts_object *parts_by_age(struct parts *parts, const json_t *array, cons
 	}
 	qsort(objects, *n, sizeof(*objects), compare_age);
 	return objects;
+}
+
+json_t *parts_labels(struct parts *parts, const char *what, const char *name, const char *prefix,
+		     const json_t *labels)
+{
+	json_t *made = json_object(), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)labels, key, value) {
+		size_t length = strlen(key);
+
+		if (strncmp(key, prefix, strlen(prefix)) != 0)
+			continue;
+		if (length == 0 || length > LABEL_KEY_MAX || !json_is_string(value) ||
+		    json_string_length(value) > LABEL_VALUE_MAX ||
+		    strlen(json_string_value(value)) != json_string_length(value))
+			parts_warn(parts, "%s %s: label %.64s is not usable: left out", what, name,
+				   key);
+		else if (json_object_size(made) == MODEL_MAX_LABELS)
+			parts_warn(parts, "%s %s has more than %d labels: the rest left out", what,
+				   name, MODEL_MAX_LABELS);
+		else
+			parts_set(parts, made, key, json_incref(value));
+	}
+	return made;
 }

@@ -35,6 +35,10 @@ void parts_append(struct parts *parts, json_t *array, json_t *value);
 /* object.key, "" if it is no string. */
 const char *parts_text(const json_t *object, const char *key);
 
+/* The labels that begin with prefix, as the model takes them. what, name: whose they are. */
+json_t *parts_labels(struct parts *parts, const char *what, const char *name, const char *prefix,
+		     const json_t *labels);
+
 /* An id or name as the model takes it. */
 bool parts_name_is_valid(const char *name);
 

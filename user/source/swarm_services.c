@@ -4,33 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model/model.h"
 #include "source/swarm_parts.h"
-
-#define LABEL_KEY_MAX	1024
-#define LABEL_VALUE_MAX 65536
-
-static json_t *convert_labels(struct parts *parts, const char *service, const json_t *labels)
-{
-	json_t *made = json_object(), *value;
-	const char *key;
-
-	json_object_foreach ((json_t *)labels, key, value) {
-		size_t length = strlen(key);
-		if (length == 0 || length > LABEL_KEY_MAX || !json_is_string(value) ||
-		    json_string_length(value) > LABEL_VALUE_MAX ||
-		    strlen(json_string_value(value)) != json_string_length(value))
-			parts_warn(parts, "service %s: label %.64s is not usable: left out",
-				   service, key);
-		else if (json_object_size(made) == MODEL_MAX_LABELS)
-			parts_warn(parts, "service %s has more than %d labels: the rest left out",
-				   service, MODEL_MAX_LABELS);
-		else
-			parts_set(parts, made, key, json_incref(value));
-	}
-	return made;
-}
 
 static bool is_port(json_int_t port)
 {
@@ -77,6 +54,35 @@ static void convert_port(struct parts *parts, const char *service, const json_t 
 			       protocol));
 }
 
+/*
+ * RFC 3339 in UTC, as Docker writes it. What cannot be read is left out: only the order of age is
+ * poorer for it.
+ */
+static int64_t parse_time(const char *text)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ms = 0, scale = 100;
+
+	if (!rest)
+		return 0;
+	if (*rest == '.')
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
+			ms += scale * (*rest - '0');
+	return strcmp(rest, "Z") == 0 && tm.tm_year >= 70 ? timegm(&tm) * 1000 + ms : 0;
+}
+
+/* To the service added last. */
+static void add_created(struct parts *parts, const char *created)
+{
+	size_t n = json_array_size(parts->services);
+	json_t *service = json_array_get(parts->services, n ? n - 1 : 0);
+	int64_t ms = parse_time(created);
+
+	if (service && ms > 0)
+		parts_set(parts, service, "created_ms", json_integer(ms));
+}
+
 void parts_add_services(struct parts *parts, const json_t *answer)
 {
 	size_t n, j;
@@ -107,8 +113,10 @@ void parts_add_services(struct parts *parts, const json_t *answer)
 					     parts_text(vip, "Addr"));
 		parts_append(parts, parts->services,
 			     json_pack("{sssssososo}", "id", id, "name", name, "labels",
-				       convert_labels(parts, name, json_object_get(spec, "Labels")),
+				       parts_labels(parts, "service", name, "",
+						    json_object_get(spec, "Labels")),
 				       "ports", ports, "vips", vips));
+		add_created(parts, services[i].created);
 		parts_set(parts, parts->service_names, id, json_string(name));
 	}
 	free(services);

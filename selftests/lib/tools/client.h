@@ -11,5 +11,7 @@ int hold_main(int argc, char **argv);
 int download_main(int argc, char **argv);
 int upload_main(int argc, char **argv);
 int load_main(int argc, char **argv);
+int bulk_main(int argc, char **argv);
+int flood_main(int argc, char **argv);
 
 #endif
