@@ -10,6 +10,7 @@
 # make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
 # make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
+# make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
 # make stats      what the verifier counts
 # make tidy, make format, make clean
@@ -223,6 +224,11 @@ bench-deps:
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/control.sh
 
+.PHONY: bench-http
+bench-http: deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/http.sh
+
 .PHONY: bench-http-parse
 bench-http-parse: $(BUILD)/bench/http_parse
 	@$<
@@ -250,8 +256,11 @@ install: $(BUILD)/skep
 	install -D -m 0755 $(BUILD)/skep $(DESTDIR)$(PREFIX)/sbin/skep
 	install -D -m 0644 docs/skep.8 $(DESTDIR)$(PREFIX)/share/man/man8/skep.8
 	install -d $(DESTDIR)/etc/skep $(DESTDIR)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),g' systemd/skep.service > $(DESTDIR)/lib/systemd/system/skep.service
+	for unit in skep skep-proxy; do \
+		sed 's,@PREFIX@,$(PREFIX),g' systemd/$$unit.service > $(DESTDIR)/lib/systemd/system/$$unit.service || exit 1; done
+	install -D -m 0644 systemd/skep-proxy.sysusers $(DESTDIR)/usr/lib/sysusers.d/skep-proxy.conf
 	install -D -m 0644 systemd/skep.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/skep.conf.example
+	install -D -m 0644 systemd/proxy.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/proxy.conf.example
 
 .PHONY: clean
 clean:

@@ -14,6 +14,7 @@
 . "$ROOT/selftests/lib/agent.sh"
 . "$ROOT/selftests/lib/swarm.sh"
 . "$ROOT/selftests/lib/model.sh"
+. "$ROOT/selftests/lib/proxy.sh"
 
 POINTER=/run/skep-demo # holds the directory of the demo that is up
 NODES=(n1 n2 n3)
@@ -199,6 +200,36 @@ follow() {
 	must mesh_has $n exactly
 }
 
+route_swarm() {
+	must docker_on n1 service update --quiet --detach --label-add skep.http.port=80 --label-add skep.http.path=/api \
+		--label-add skep.http.strip=true web
+}
+
+route_file() {
+	must model_set '.services[0].labels = {"skep.http.port": "80", "skep.http.path": "/api", "skep.http.strip": "true"}'
+}
+
+routed() {
+	local node
+	for node in "${NODES[@]}"; do contains web. as "$node" /api/ || return 1; done
+}
+
+http() {
+	local node start took
+	step "skep proxy on each node; then the labels skep.http.port=80, .path=/api, .strip=true on web"
+	for node in "${NODES[@]}"; do must proxy_start "$node" --max-connections 1000; done
+	for node in "${NODES[@]}"; do must within 10 proxy_answers "$node"; done
+	"route_$SOURCE"
+	start=$(date +%s%N)
+	must within 10 routed
+	took=$(seconds_since "$start")
+	for node in "${NODES[@]}"; do
+		echo "curl http://$(node_address "$node"):8000/api/ x 4: $(for _ in 1 2 3 4; do as "$node" /api/; done | cut -d' ' -f1 | paste -sd' ')"
+	done | say
+	echo "$took after the change; skep routes on n3:" | say
+	skep n3 routes | say
+}
+
 try_this() {
 	run_keep
 	step "left up; things to try (as root):"
@@ -233,6 +264,7 @@ main() {
 	after
 	maps
 	follow
+	http
 	if [ -n "$KEEP" ]; then
 		try_this
 	else

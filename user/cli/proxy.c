@@ -30,7 +30,7 @@ const struct cli_command cli_proxy = {
 	"  --workers N            threads (default: as many as CPUs)\n"
 	"  --agent PATH           the agent's socket, /run/skep/skep.sock\n"
 	"  --run-dir DIR          /run/skep-proxy\n"
-	"  --user NAME            whom to become once the sockets are open\n"
+	"  --user NAME            whom to become; only the right to open ports is kept\n"
 	"  --trust CIDR           proxies whose X-Forwarded-* are believed; may be repeated\n"
 	"  --head-bytes N, --head-fields N, --head-time S   limits of a request's head\n"
 	"  --body-rate N          bytes/s that a request's body must keep, 240\n"

@@ -176,13 +176,24 @@ struct conn *conn_take(struct worker *worker, struct backend *backend, bool fres
 	return conn;
 }
 
+/* Has the task sent more than the answer, or its end? Whoever moved the last of it by splice(2)
+ * does not know. */
+static bool has_more(struct conn *conn)
+{
+	char byte;
+
+	if (conn->stream.readable && recv(conn->stream.source.fd, &byte, 1, MSG_PEEK) < 0 &&
+	    errno == EAGAIN)
+		conn->stream.readable = false;
+	return conn->stream.readable || conn->stream.hung_up;
+}
+
 void conn_keep(struct worker *worker, struct conn *conn)
 {
 	struct backend *backend = conn->backend;
 
 	conn->used = true;
-	if (!backend->wanted || conn->stream.readable || conn->stream.hung_up ||
-	    !worker->config->pool || worker->draining) {
+	if (!backend->wanted || !worker->config->pool || worker->draining || has_more(conn)) {
 		conn_close(worker, conn);
 		return;
 	}
@@ -203,19 +214,21 @@ void backend_succeeded(struct backend *backend)
 {
 	backend->failures = 0;
 	backend->ejections = 0;
+	backend->ejected_until_ms = 0;
 }
 
-bool backend_failed(struct backend *backend, uint64_t now_ms)
+void backend_failed(struct worker *worker, struct backend *backend)
 {
 	uint64_t away_ms = BACKEND_EJECT_FIRST_MS;
 
 	if (++backend->failures < BACKEND_FAILURES_MAX)
-		return false;
+		return;
 	backend->failures = 0;
 	for (uint32_t i = 0; i < backend->ejections && away_ms < BACKEND_EJECT_LAST_MS; i++)
 		away_ms *= 2;
 	backend->ejections++;
 	backend->ejected_until_ms =
-		now_ms + (away_ms < BACKEND_EJECT_LAST_MS ? away_ms : BACKEND_EJECT_LAST_MS);
-	return true;
+		worker->now_ms +
+		(away_ms < BACKEND_EJECT_LAST_MS ? away_ms : BACKEND_EJECT_LAST_MS);
+	counters_add(&worker->counters.ejections, 1);
 }

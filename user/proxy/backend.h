@@ -36,6 +36,7 @@ struct backend {
 	struct skep_addr addr;
 	uint16_t port;	/* host order */
 	bool wanted;	/* a task of the view in force */
+	bool splices;	/* its last answer's payload was spliced */
 	uint32_t users; /* views, also older ones whose requests may try it yet */
 	struct conn *idle, *oldest;
 	uint32_t n_idle;
@@ -79,7 +80,6 @@ void conn_close(struct worker *worker, struct conn *conn);
 #define BACKEND_EJECT_FIRST_MS 1000
 #define BACKEND_EJECT_LAST_MS  60000
 void backend_succeeded(struct backend *backend);
-/* true: it was left out by this. */
-bool backend_failed(struct backend *backend, uint64_t now_ms);
+void backend_failed(struct worker *worker, struct backend *backend);
 
 #endif

@@ -16,6 +16,7 @@
 #define REQUESTS_AT_ONCE 16 /* of one client, before others have their turn */
 #define LINGER_MS	 5000
 #define LINGER_BYTES	 (256 * 1024)
+#define LAST_CHANCE_MS	 2000 /* for a client between requests to begin another, when draining */
 
 void client_close(struct worker *worker, struct client *client)
 {
@@ -65,7 +66,8 @@ static bool begin(struct worker *worker, struct client *client)
 			client_close(worker, client);
 			return false;
 		}
-		n = stream_read(&client->stream, client->in.data, client->in.size);
+		n = stream_read(&client->stream, client->in.data,
+				exchange_first_read(client->in.size, client->splices));
 		if (n <= 0) {
 			buffer_give(&worker->buffers, &client->in);
 			if (n != -EAGAIN)
@@ -84,14 +86,26 @@ static bool begin(struct worker *worker, struct client *client)
 	return true;
 }
 
+/*
+ * Has a client that will close, as it said, nothing under way? Then a close is no reset. (RFC 9112
+ * 9.6: it sends nothing more. Who does so all the same may lose the answer.)
+ */
+static bool is_done(const struct client *client)
+{
+	return !client->exchange->head.keep_alive && client->exchange->request_ended &&
+	       !buffer_length(&client->in) && (!client->stream.readable || client->stream.hung_up);
+}
+
 /* After an exchange: the next request, or the end. */
 static void conclude(struct worker *worker, struct client *client, enum exchange_state state)
 {
+	bool done = state == EXCHANGE_LAST && is_done(client);
+
 	exchange_end(worker, client->exchange);
 	client->exchange = NULL;
-	if (state == EXCHANGE_BROKEN) {
+	if (state == EXCHANGE_BROKEN || done) {
 		client_close(worker, client);
-	} else if (state == EXCHANGE_LAST || worker->draining) {
+	} else if (state == EXCHANGE_LAST) {
 		client->state = CLIENT_LINGERS;
 		client->lingered = (uint32_t)buffer_length(&client->in);
 		buffer_give(&worker->buffers, &client->in);
@@ -103,7 +117,8 @@ static void conclude(struct worker *worker, struct client *client, enum exchange
 			buffer_give(&worker->buffers, &client->in);
 		client->state = CLIENT_IDLE;
 		wheel_set(&worker->wheel, &client->timer,
-			  worker->now_ms + worker->config->idle_time_ms);
+			  worker->now_ms + (worker->draining ? LAST_CHANCE_MS
+							     : worker->config->idle_time_ms));
 	}
 }
 
@@ -197,13 +212,9 @@ void client_open(struct worker *worker, int fd, size_t entry, const struct socka
 
 void clients_drain(struct worker *worker)
 {
-	struct client *next;
-
-	for (struct client *client = worker->clients; client; client = next) {
-		next = client->next;
+	for (struct client *client = worker->clients; client; client = client->next)
 		if (client->state == CLIENT_IDLE)
-			client_close(worker, client);
-	}
+			wheel_set(&worker->wheel, &client->timer, worker->now_ms + LAST_CHANCE_MS);
 }
 
 void clients_close(struct worker *worker)

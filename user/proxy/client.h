@@ -37,6 +37,7 @@ struct client {
 	uint16_t port; /* host order */
 	uint8_t entry;
 	uint8_t state;	   /* enum client_state */
+	bool splices;	   /* its last request's payload was spliced */
 	uint32_t lingered; /* bytes */
 };
 
@@ -47,7 +48,8 @@ void client_open(struct worker *worker, int fd, size_t entry, const struct socka
 void client_run(struct worker *worker, struct client *client);
 /* At once, whatever was sent or not. */
 void client_close(struct worker *worker, struct client *client);
-/* Closes those between requests; the others end after the present one. */
+/* The worker drains: each client has one more request, whose answer tells it to close, or a moment
+ * to begin it. To close a connection at once would lose what is on its way. */
 void clients_drain(struct worker *worker);
 void clients_close(struct worker *worker);
 

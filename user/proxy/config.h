@@ -27,6 +27,7 @@ struct proxy_entry { /* where clients come in */
 	char name[PROXY_NAME_SIZE];
 	struct skep_addr addr; /* zero: any */
 	uint16_t port;	       /* host order */
+	char port_text[6];     /* the same */
 };
 
 enum proxy_log_format {
@@ -40,7 +41,7 @@ struct proxy_config {
 	uint32_t workers;		    /* threads; 0: as many as CPUs this process may use */
 	char agent_socket[PROXY_PATH_SIZE]; /* of the local API */
 	char run_dir[PROXY_PATH_SIZE];
-	char user[PROXY_NAME_SIZE]; /* after the sockets are open; "": stay who it is */
+	char user[PROXY_NAME_SIZE]; /* to become; "": stay who it is */
 	enum log_level log_level;
 
 	/* Clients whose X-Forwarded-* are believed and added to. */
@@ -50,8 +51,8 @@ struct proxy_config {
 	uint32_t head_bytes; /* of a request's or an answer's head */
 	uint32_t head_fields;
 	uint32_t head_time_ms; /* from a request's first byte to its head's last */
-	uint32_t body_rate;    /* bytes/s below which, over body_grace_ms, a request's body is too
-				  slow; 0: any */
+	uint32_t body_rate;    /* bytes/s below which, over 10 s, a request's body is too slow; 0:
+				  any */
 	uint32_t idle_time_ms; /* of a client between requests */
 	uint32_t connect_time_ms; /* to a task */
 	uint32_t answer_time_ms;  /* a task's silence, where the route does not say */

@@ -88,6 +88,12 @@ static void answer(struct worker *worker, struct exchange *exchange, uint16_t st
 		exchange->closes |= !exchange->request_ended;
 	else
 		exchange->request_ended = true;
+	/* Half a 1xx is on its way: nothing can be said any more. */
+	if (exchange->interim && exchange->answer.begun) {
+		exchange->interim = false;
+		exchange->phase = PHASE_CUT;
+		return;
+	}
 	if (exchange->request.from)
 		relay_end(worker, &exchange->request);
 	else if (exchange->head_read)

@@ -104,8 +104,12 @@ static int begin_tunnel(struct worker *worker, struct exchange *exchange, const 
 	const struct http_to_client onward = {.framing = HTTP_FRAMING_TUNNEL};
 	struct client *client = exchange->client;
 	struct stream *task = &exchange->conn->stream;
-	int err = write_head(worker, exchange, data, &onward);
+	int err;
 
+	/* Not before the whole request is there: RFC 9110 7.8. */
+	if (!exchange->request_ended)
+		return -EBADMSG;
+	err = write_head(worker, exchange, data, &onward);
 	if (err)
 		return err;
 	exchange->phase = PHASE_TUNNEL;
@@ -145,7 +149,7 @@ static int begin_answer(struct worker *worker, struct exchange *exchange, const 
 
 static void refuse(struct worker *worker, struct exchange *exchange)
 {
-	backend_failed(exchange->conn->backend, worker->now_ms);
+	backend_failed(worker, exchange->conn->backend);
 	exchange_give_back(worker, exchange, false);
 	exchange_answer(worker, exchange, 502);
 }
@@ -158,6 +162,7 @@ static void accept_head(struct worker *worker, struct exchange *exchange)
 	int err;
 
 	exchange->active_ms = worker->now_ms;
+	relay_end(worker, &exchange->answer); /* of a 1xx */
 	relay_begin(&exchange->answer, &exchange->conn->stream, &exchange->client->stream,
 		    &exchange->up, interim ? HTTP_FRAMING_NONE : reply->framing, reply->length,
 		    exchange->reply_fields);

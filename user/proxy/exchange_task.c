@@ -97,8 +97,7 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 		}
 		exchange->fresh = false;
 		exchange->tried[exchange->n_tried++] = (uint32_t)task;
-		if (backend_failed(backend, worker->now_ms))
-			counters_add(&worker->counters.ejections, 1);
+		backend_failed(worker, backend);
 		status = errno == ENOMEM || errno == EMFILE || errno == ENFILE ? 503 : 502;
 	}
 	exchange_answer(worker, exchange, status);
@@ -107,14 +106,13 @@ void exchange_connect(struct worker *worker, struct exchange *exchange, uint16_t
 void exchange_task_failed(struct worker *worker, struct exchange *exchange, uint16_t status)
 {
 	struct conn *conn = exchange->conn;
-	bool unsent =
-		!exchange->request.out.start && !exchange->request.sent && !exchange->request.moved;
-	bool may_repeat = unsent || (http_method_is_idempotent(exchange->head.method) &&
-				     relay_can_rewind(&exchange->request));
+	bool may_repeat =
+		relay_can_rewind(&exchange->request) &&
+		(!exchange->request.begun || http_method_is_idempotent(exchange->head.method));
 	bool was_used = conn->used;
 
-	if (!was_used && backend_failed(conn->backend, worker->now_ms))
-		counters_add(&worker->counters.ejections, 1);
+	if (!was_used)
+		backend_failed(worker, conn->backend);
 	exchange_give_back(worker, exchange, false);
 	if (!may_repeat) {
 		exchange_answer(worker, exchange, status);

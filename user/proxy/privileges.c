@@ -44,7 +44,8 @@ static int keep_one_capability(struct skep_error *error)
 	return 0;
 }
 
-static int become(const char *name, const char *directory, struct skep_error *error)
+static int become(const char *name, const char *directory, const char *log,
+		  struct skep_error *error)
 {
 	const struct passwd *user;
 
@@ -57,6 +58,8 @@ static int become(const char *name, const char *directory, struct skep_error *er
 			name);
 	if (chown(directory, user->pw_uid, user->pw_gid))
 		return error_errno(error, -errno, "cannot give %s to the user %s", directory, name);
+	if (*log == '/' && chown(log, user->pw_uid, user->pw_gid))
+		return error_errno(error, -errno, "cannot give %s to the user %s", log, name);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || initgroups(name, user->pw_gid) ||
 	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid))
@@ -64,12 +67,13 @@ static int become(const char *name, const char *directory, struct skep_error *er
 	return 0;
 }
 
-int privileges_drop(const char *user, const char *directory, struct skep_error *error)
+int privileges_drop(const char *user, const char *directory, const char *log,
+		    struct skep_error *error)
 {
 	int err = 0;
 
 	if (*user && geteuid() == 0)
-		err = become(user, directory, error);
+		err = become(user, directory, log, error);
 	if (!err)
 		err = keep_one_capability(error);
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -82,13 +82,13 @@ static bool all_done(const struct proxy *proxy)
 	return true;
 }
 
-static void drain(struct proxy *proxy)
+static void drain(struct proxy *proxy, bool last)
 {
 	if (proxy->drain_until_ns)
 		return;
 	proxy->drain_until_ns = loop_now_ns() + proxy->config->drain_time_ms * NS_PER_MS;
 	for (size_t i = 0; i < proxy->n_workers; i++)
-		worker_drain(&proxy->workers[i]);
+		worker_drain(&proxy->workers[i], last);
 }
 
 static void succeeded(void *context, pid_t pid, bool ready)
@@ -105,7 +105,7 @@ static void succeeded(void *context, pid_t pid, bool ready)
 	notify_main_pid(proxy->notify, pid);
 	/* Its metrics and its model are the successor's affair from here on. */
 	proxy->metrics_at_ns = UINT64_MAX;
-	drain(proxy);
+	drain(proxy, false);
 }
 
 static void hand_over(struct proxy *proxy)
@@ -145,7 +145,7 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 		log_info("%s: ends when its requests have, in %u s at most",
 			 strsignal((int)info.ssi_signo), proxy->config->drain_time_ms / 1000);
 		notify_stopping(proxy->notify);
-		drain(proxy);
+		drain(proxy, !proxy->successor.pid);
 	}
 }
 
@@ -272,13 +272,18 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 	proxy->views.workers = config->workers ? config->workers : cpu_count();
 	proxy->views.routes.workers = proxy->views.tasks.workers = proxy->views.workers;
 	raise_file_limit(config);
-	if (!err)
-		err = listeners_open(&proxy->listeners, config, proxy->views.workers, error);
 	if (!err && *config->access_log)
 		err = access_log_open(&proxy->access_log, config->access_log, proxy->views.workers,
 				      error);
 	if (!err)
-		err = privileges_drop(config->user, config->run_dir, error);
+		err = privileges_drop(config->user, config->run_dir, config->access_log, error);
+	/* No thread before: capabilities are each thread's own. */
+	if (!err && proxy->access_log)
+		err = access_log_start(proxy->access_log, error);
+	/* As the user that a successor runs as: none but the same may add to those who share a
+	 * port. */
+	if (!err)
+		err = listeners_open(&proxy->listeners, config, proxy->views.workers, error);
 	/* What was kept of the last routes comes from within this. */
 	if (!err)
 		err = watch_open(&proxy->watch, proxy->loop, proxy->http, config->agent_socket,

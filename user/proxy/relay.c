@@ -4,16 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "http/forward.h"
 #include "proxy/worker.h"
 
-/* More in a pipe is fewer system calls; this much anybody may have (pipe(7), pipe-max-size). */
-#define PIPE_SIZE (256 * 1024)
-
 /* Of reading and sending, before other connections have their turn. */
-#define ROUNDS_AT_ONCE 64
+#define ROUNDS_AT_ONCE 16
+
+#define JOIN_MAX 2048
 
 #define CHUNK_END      "\r\n"
 #define CHUNK_LAST     "\r\n0\r\n\r\n"
@@ -53,6 +51,8 @@ static void cut(struct relay *relay, size_t size)
 {
 	char *at = unread(relay);
 
+	if (!size)
+		return;
 	memmove(at, at + size, unread_size(relay) - size);
 	relay->in->end -= size;
 }
@@ -104,24 +104,31 @@ static int take_trailers(struct worker *worker, struct relay *relay)
 	return 0;
 }
 
-/* Payload of all chunks that are in the buffer comes to lie together, to go out as one. */
+/*
+ * Payload of all chunks that are in the buffer comes to lie together, to go out as one. Each byte
+ * moves once: chunks may be tiny.
+ */
 static int take_chunks(struct worker *worker, struct relay *relay)
 {
-	while (!relay->in_trailers && unread_size(relay)) {
+	char *at = unread(relay), *to = at, *end = at + unread_size(relay);
+
+	while (!relay->in_trailers && at < end) {
 		struct http_piece piece;
-		int err =
-			http_chunks_next(&relay->chunks, unread(relay), unread_size(relay), &piece);
+		int err = http_chunks_next(&relay->chunks, at, (size_t)(end - at), &piece);
 
 		if (err == -EBADMSG)
 			return refuse(relay, relay->chunks.refusal);
-		if (piece.framing)
-			cut(relay, piece.framing);
+		at += piece.framing;
+		memmove(to, at, piece.payload);
+		at += piece.payload;
+		to += piece.payload;
 		relay->ready += piece.payload;
 		if (!err) {
 			relay->in_trailers = true;
 			http_fields_begin(&relay->trailers, relay->fields, HTTP_FIELDS, 0);
 		}
 	}
+	cut(relay, (size_t)(at - to));
 	return relay->in_trailers ? take_trailers(worker, relay) : 0;
 }
 
@@ -175,14 +182,32 @@ static size_t pending(const struct relay *relay)
 	return buffer_length(&relay->out) + relay->ready - relay->sent + relay->tail_size;
 }
 
+/* A little payload is copied behind the head: cheaper than to send two parts. */
+static void join(struct worker *worker, struct relay *relay)
+{
+	size_t size = relay->ready - relay->sent;
+
+	if (relay->keep || !size || size > JOIN_MAX || !buffer_length(&relay->out) ||
+	    size > buffer_room(&relay->out))
+		return;
+	memcpy(relay->out.data + relay->out.end, relay->in->data + relay->in->start + relay->sent,
+	       size);
+	relay->out.end += size;
+	relay->sent += size;
+	counters_add(&worker->counters.bytes_copied, size);
+}
+
 /* One write of all that is ready. 0: all is gone; -EAGAIN; another negative errno. */
 static int send_ready(struct worker *worker, struct relay *relay)
 {
 	struct iovec parts[3];
-	size_t n_out = buffer_length(&relay->out), n_payload = relay->ready - relay->sent, part;
+	size_t n_out, n_payload, part;
 	int n = 0;
 	ssize_t sent;
 
+	join(worker, relay);
+	n_out = buffer_length(&relay->out);
+	n_payload = relay->ready - relay->sent;
 	if (n_out)
 		parts[n++] = (struct iovec){relay->out.data + relay->out.start, n_out};
 	if (n_payload)
@@ -192,10 +217,11 @@ static int send_ready(struct worker *worker, struct relay *relay)
 		parts[n++] = (struct iovec){(char *)relay->tail, relay->tail_size};
 	if (!relay->to->writable)
 		return -EAGAIN;
-	sent = stream_write(relay->to, parts, n);
+	sent = stream_write(relay->to, parts, n, relay->piped);
 	if (sent < 0)
 		return (int)sent;
 
+	relay->begun |= sent > 0;
 	part = (size_t)sent < n_out ? (size_t)sent : n_out;
 	relay->out.start += part;
 	sent -= (ssize_t)part;
@@ -257,52 +283,48 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
 }
 
-static int open_pipe(struct relay *relay)
+/* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */
+static int fill_pipe(struct relay *relay)
 {
-	if (relay->pipe[0] >= 0)
+	size_t most = PIPE_SIZE;
+	ssize_t n;
+
+	if (relay->piped)
 		return 0;
-	if (pipe2(relay->pipe, O_NONBLOCK | O_CLOEXEC)) {
-		relay->pipe[0] = relay->pipe[1] = -1;
-		return -errno;
-	}
-	/* Refused to who has many already: it works with less, too. */
-	(void)fcntl(relay->pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
+	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
+		most = (size_t)relay->left;
+	if (!relay->from->readable)
+		return -EAGAIN;
+	n = splice(relay->from->source.fd, NULL, relay->pipe.write_fd, NULL, most,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n < 0 && errno == EAGAIN)
+		relay->from->readable = false;
+	if (n <= 0)
+		return n ? -errno : -ENODATA;
+	relay->piped += (size_t)n;
+	relay->moved += (uint64_t)n;
+	if (relay->framing == HTTP_FRAMING_LENGTH)
+		relay->left -= (uint64_t)n;
 	return 0;
 }
 
-/* One round through the pipe. 0: something moved; -EAGAIN; -ENODATA: the end; another negative
- * errno. */
-static int splice_some(struct worker *worker, struct relay *relay)
+/* 0: all is gone; -EAGAIN; another negative errno. */
+static int empty_pipe(struct worker *worker, struct relay *relay)
 {
-	ssize_t n;
-	size_t most = PIPE_SIZE;
-
-	if (relay->framing == HTTP_FRAMING_LENGTH && relay->left < most)
-		most = (size_t)relay->left;
-	if (!relay->piped && most) {
-		if (!relay->from->readable)
-			return -EAGAIN;
-		n = splice(relay->from->source.fd, NULL, relay->pipe[1], NULL, most,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EAGAIN)
-			relay->from->readable = false;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		relay->piped += (size_t)n;
-		relay->moved += (uint64_t)n;
-		if (relay->framing == HTTP_FRAMING_LENGTH)
-			relay->left -= (uint64_t)n;
-	}
 	while (relay->piped) {
+		ssize_t n;
+
 		if (!relay->to->writable)
 			return -EAGAIN;
-		n = splice(relay->pipe[0], NULL, relay->to->source.fd, NULL, relay->piped,
+		n = splice(relay->pipe.read_fd, NULL, relay->to->source.fd, NULL, relay->piped,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n < 0 && errno == EAGAIN)
 			relay->to->writable = false;
 		if (n < 0)
 			return errno == EAGAIN ? -EAGAIN : -EPIPE;
+		relay->begun = true;
 		relay->piped -= (size_t)n;
+		relay->spliced = true;
 		counters_add(&worker->counters.bytes_spliced, (uint64_t)n);
 	}
 	if (relay->framing == HTTP_FRAMING_LENGTH && !relay->left)
@@ -336,6 +358,7 @@ static bool may_take_up(const struct relay *relay)
 static enum relay_state run(struct worker *worker, struct relay *relay)
 {
 	enum relay_state state;
+	bool splices;
 	int err;
 
 	for (int rounds = 0; rounds < ROUNDS_AT_ONCE; rounds++) {
@@ -344,7 +367,11 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 			if (err)
 				return err == -EBADMSG ? RELAY_REFUSED : RELAY_SOURCE_FAILED;
 		}
+		splices = should_splice(worker, relay) && !pipe_take(&worker->pipes, &relay->pipe);
 		if (pending(relay)) {
+			/* Head and payload leave together, if there is some. */
+			if (splices && !relay->keep)
+				(void)fill_pipe(relay);
 			err = send_ready(worker, relay);
 			if (err)
 				return err == -EAGAIN ? RELAY_GOES_ON : RELAY_SINK_FAILED;
@@ -356,10 +383,12 @@ static enum relay_state run(struct worker *worker, struct relay *relay)
 		}
 		if (relay->whole)
 			return RELAY_ENDED;
-		if (should_splice(worker, relay) && !open_pipe(relay)) {
+		if (splices) {
 			relay->keep = false;
 			forget_sent(relay);
-			err = splice_some(worker, relay);
+			err = fill_pipe(relay);
+			if (!err)
+				err = empty_pipe(worker, relay);
 			if (err == -EPIPE)
 				return RELAY_SINK_FAILED;
 		} else {
@@ -381,19 +410,24 @@ enum relay_state relay_run(struct worker *worker, struct relay *relay)
 	/* Many wait for long with nothing at hand. */
 	if (state == RELAY_GOES_ON && !buffer_length(relay->in))
 		buffer_give(&worker->buffers, relay->in);
+	if (state == RELAY_GOES_ON && !relay->piped)
+		pipe_give(&worker->pipes, &relay->pipe, 0);
 	return state;
 }
 
 bool relay_can_rewind(const struct relay *relay)
 {
-	return relay->keep;
+	return relay->keep || !relay->begun;
 }
 
 void relay_rewind(struct relay *relay, struct stream *to)
 {
 	relay->to = to;
+	if (!relay->keep)
+		return; /* it has not begun */
 	relay->out.start = 0;
 	relay->sent = 0;
+	relay->begun = false;
 }
 
 void relay_end(struct worker *worker, struct relay *relay)
@@ -404,9 +438,6 @@ void relay_end(struct worker *worker, struct relay *relay)
 	if (relay->in->data)
 		forget_sent(relay);
 	buffer_give(&worker->buffers, &relay->out);
-	if (relay->pipe[0] >= 0) {
-		close(relay->pipe[0]);
-		close(relay->pipe[1]);
-	}
+	pipe_give(&worker->pipes, &relay->pipe, relay->piped);
 	*relay = (struct relay){.pipe = {-1, -1}};
 }

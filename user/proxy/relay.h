@@ -16,6 +16,7 @@
 #include "http/fields.h"
 #include "http/head.h"
 #include "proxy/buffer.h"
+#include "proxy/pipe.h"
 #include "proxy/stream.h"
 
 struct worker;
@@ -41,14 +42,16 @@ struct relay {
 	bool chunked;		   /* as it goes: in chunks of our own */
 	bool keep;  /* what was sent stays, to be sent again (relay_rewind()), while there is room;
 		       not for chunks */
+	bool begun; /* some of it was sent, or may have been */
 	bool whole; /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
+	bool spliced;  /* some of the payload was */
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
 	struct http_chunks chunks;
 	struct http_fields trailers;
 	struct http_field *fields; /* room for trailers */
 	enum http_refusal refusal;
-	int pipe[2]; /* -1: none */
+	struct pipe pipe; /* while it is spliced */
 	size_t piped;
 	uint64_t moved; /* payload so far */
 };
@@ -60,7 +63,7 @@ void relay_begin(struct relay *relay, struct stream *from, struct stream *to, st
 /* Goes on as far as it can. After anything but RELAY_GOES_ON and RELAY_AGAIN only relay_end() may
  * follow. */
 enum relay_state relay_run(struct worker *worker, struct relay *relay);
-/* Nothing of it was lost yet: it may start anew, towards another stream. */
+/* All of it is still here, or nothing was sent: it may start anew, towards another stream. */
 bool relay_can_rewind(const struct relay *relay);
 void relay_rewind(struct relay *relay, struct stream *to);
 /* Takes what was sent out of `in`, gives back buffers and pipe. Also of one that has not ended. */

@@ -49,13 +49,15 @@ ssize_t stream_read(struct stream *stream, void *data, size_t size)
 	return n;
 }
 
-ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n)
+ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)n};
+	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	ssize_t sent;
 
-	do
-		sent = sendmsg(stream->source.fd, &message, MSG_NOSIGNAL);
+	do /* the kernel has less to look at in one part */
+		sent = n == 1 ? send(stream->source.fd, parts->iov_base, parts->iov_len, flags)
+			      : sendmsg(stream->source.fd, &message, flags);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0) {
 		if (errno != EAGAIN)
@@ -64,6 +66,13 @@ ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n)
 		return -EAGAIN;
 	}
 	return sent;
+}
+
+void stream_will_reset(struct stream *stream)
+{
+	const struct linger linger = {.l_onoff = 1};
+
+	setsockopt(stream->source.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 void stream_shut(struct stream *stream)

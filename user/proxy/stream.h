@@ -35,7 +35,10 @@ int stream_watch(struct worker *worker, struct stream *stream);
 void stream_note(struct stream *stream, uint32_t events);
 /* Bytes; 0: the end; -EAGAIN: nothing now, ready() will be called; another negative errno. */
 ssize_t stream_read(struct stream *stream, void *data, size_t size);
-ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n);
+/* more: it may wait for what will be written next, which is at hand. */
+ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more);
+/* To close it then resets the connection. */
+void stream_will_reset(struct stream *stream);
 /* No more will be written. */
 void stream_shut(struct stream *stream);
 /* The error that epoll told of, or 0. */

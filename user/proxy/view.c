@@ -2,6 +2,7 @@
 #include "proxy/view.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static int list_tasks(struct making *making)
 	size_t first = 0;
 
 	making->served = calloc(model->n_services + 1, sizeof(*making->served));
-	making->tasks = calloc(model->n_tasks + 1, sizeof(*making->tasks));
+	making->tasks = calloc(model->n_tasks + 1, sizeof(struct model_task *));
 	if (!making->served || !making->tasks)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->n_tasks; i++)
@@ -81,7 +82,8 @@ static const struct skep_addr *task_address(const struct model_task *task, uint1
 			continue;
 		}
 		for (size_t p = 0; p < task->service->n_ports && !usable; p++)
-			usable = task->service->ports[p].target == port;
+			usable = task->service->ports[p].target == port &&
+				 task->service->ports[p].protocol == IPPROTO_TCP;
 		if (usable && !found)
 			found = attachment;
 	}

@@ -80,9 +80,12 @@ static void accept_again(struct wheel_timer *timer)
 {
 	struct worker *worker = container_of(timer, struct worker, accept_again);
 
-	for (size_t i = 0; i < worker->n_listeners; i++)
-		if (watch(worker, &worker->listeners[i].source, EPOLLIN))
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		int err = watch(worker, &worker->listeners[i].source, EPOLLIN);
+
+		if (err && err != -EEXIST) /* from a try that went half way */
 			wheel_set(&worker->wheel, timer, worker->now_ms + ACCEPT_PAUSE_MS);
+	}
 }
 
 static void listener_ready(struct source *source, uint32_t events)
@@ -122,6 +125,29 @@ static void take_view(struct worker *worker)
 			  strerror(ENOMEM));
 }
 
+/* Takes whom the socket's queue holds, and refuses all others. */
+static void shut_listener(struct worker_listener *listener)
+{
+	uint32_t before;
+
+	do {
+		before = self->n_clients;
+		listener_ready(&listener->source, 0);
+	} while (self->n_clients != before);
+	shutdown(listener->source.fd, SHUT_RDWR);
+}
+
+static void drain(struct worker *worker)
+{
+	for (size_t i = 0; atomic_load(&worker->last) && i < worker->n_listeners; i++)
+		shut_listener(&worker->listeners[i]);
+	worker->draining = true;
+	stop_accepting(worker);
+	clients_drain(worker);
+	backends_unwant(worker);
+	backends_sweep(worker);
+}
+
 static void woken(struct source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, wake);
@@ -130,13 +156,8 @@ static void woken(struct source *source, uint32_t events)
 	(void)events;
 	eventfd_read(source->fd, &count);
 	take_view(worker);
-	if (atomic_load(&worker->drain) && !worker->draining) {
-		worker->draining = true;
-		stop_accepting(worker);
-		clients_drain(worker);
-		backends_unwant(worker);
-		backends_sweep(worker);
-	}
+	if (atomic_load(&worker->drain) && !worker->draining)
+		drain(worker);
 }
 
 void worker_again(struct worker *worker, struct client *client)
@@ -203,6 +224,7 @@ static void run(struct worker *worker)
 	free_buried(worker);
 	exchanges_free(worker);
 	buffers_free(&worker->buffers);
+	pipes_free(&worker->pipes);
 }
 
 static void *thread_main(void *context)
@@ -287,8 +309,9 @@ void worker_give_view(struct worker *worker, struct view *view)
 	eventfd_write(worker->wake.fd, 1);
 }
 
-void worker_drain(struct worker *worker)
+void worker_drain(struct worker *worker, bool last)
 {
+	atomic_store(&worker->last, last);
 	atomic_store(&worker->drain, true);
 	eventfd_write(worker->wake.fd, 1);
 }

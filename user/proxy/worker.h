@@ -21,6 +21,7 @@
 #include "proxy/config.h"
 #include "proxy/counters.h"
 #include "proxy/listeners.h"
+#include "proxy/pipe.h"
 #include "proxy/stream.h"
 #include "proxy/view.h"
 #include "proxy/wheel.h"
@@ -45,6 +46,7 @@ struct worker {
 	uint64_t now_ms; /* CLOCK_MONOTONIC, of this round */
 	struct wheel wheel;
 	struct buffers buffers;
+	struct pipes pipes;
 	struct backends backends;
 	struct client *clients; /* all of them */
 	struct client *again;	/* those that could go on, but let others go first */
@@ -69,7 +71,7 @@ struct worker {
 	/* From the main thread: a new view, or orders; it wakes the worker by wake. */
 	struct source wake;
 	_Atomic(struct view *) next_view;
-	atomic_bool drain, stop;
+	atomic_bool drain, last, stop;
 	bool draining; /* no new clients, no request after the present one */
 	pthread_t thread;
 	bool running;
@@ -81,9 +83,10 @@ int worker_start(struct worker *worker, size_t number, const struct proxy_config
 		 struct view *view, struct skep_error *error);
 /* Takes over the reference. */
 void worker_give_view(struct worker *worker, struct view *view);
-/* No new connections; idle ones are closed; those in a request end after it. Ends by itself when
- * there is none left. */
-void worker_drain(struct worker *worker);
+/* No new connections; those there are end after the present request or the next, see
+ * clients_drain(). Ends by itself when there is none left. last: nobody else takes over the
+ * listening sockets, so who waits in them is served yet, and who comes after is refused. */
+void worker_drain(struct worker *worker, bool last);
 /* Ends connections whatever they do; waits for the thread. */
 void worker_stop(struct worker *worker);
 /* It has drained: the thread is at its end. */
