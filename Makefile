@@ -48,7 +48,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -I/usr/include/$(she
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
-SKELETONS := $(BUILD)/tc.skel.h $(BUILD)/xdp.skel.h
+SKELETONS := $(BUILD)/tc.skel.h $(BUILD)/xdp.skel.h $(BUILD)/names.skel.h
 
 UNIT_TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(wildcard selftests/unit/test_*.c))
 BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selftests/bpf/test_*.c))
@@ -83,6 +83,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 $(BUILD)/user/datapath/programs.o: $(BUILD)/tc.skel.h
 $(BUILD)/user/datapath/fast_path.o: $(BUILD)/xdp.skel.h
+$(BUILD)/user/datapath/names.o: $(BUILD)/names.skel.h
 
 .SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
 

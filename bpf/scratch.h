@@ -22,6 +22,7 @@ struct choice {
 };
 
 struct scratch {
+	struct bpf_tunnel_key tunnel; /* of the frame that a packet came in */
 	struct packet packet;
 	struct choice choice;
 	struct skep_addr frame_task;	/* of a frame: whom it is for */

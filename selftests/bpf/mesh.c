@@ -92,6 +92,7 @@ struct skep_config mesh_usual_config(const struct mesh *mesh)
 		.seed = MESH_SEED,
 		.mesh_ifindex = (uint32_t)mesh->mesh,
 		.tunnel_mtu = TUNNEL_MTU,
+		.tunnel_port = htons(SKEP_TUNNEL_PORT),
 	};
 
 	mac_parse(MESH_MAC, config.mesh_mac);
@@ -579,6 +580,7 @@ struct outcome mesh_run_tc(struct mesh *mesh, enum program program, const struct
 		[FROM_MESH] = mesh->programs->progs.from_mesh,
 		[TO_MESH] = mesh->programs->progs.to_mesh,
 		[FROM_TASK] = mesh->programs->progs.from_task,
+		[FROM_BRIDGE] = mesh->programs->progs.from_bridge,
 	};
 	bool of_mesh = program == FROM_MESH || program == TO_MESH;
 	struct __sk_buff context = {

@@ -68,7 +68,8 @@ enum program {
 	FROM_WIRE,
 	FROM_MESH,
 	TO_MESH,
-	FROM_TASK
+	FROM_TASK,
+	FROM_BRIDGE
 };
 
 struct outcome {

@@ -11,6 +11,7 @@
 #include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/views.h"
+#include "agent/views_names.h"
 #include "datapath/read.h"
 #include "lib/version.h"
 
@@ -80,6 +81,7 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 		return err;
 	*body = views_status(&status);
 	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
+		      json_object_set_new(*body, "names", views_names(agent->datapath)) ||
 		      json_object_set_new(*body, "overrides", overrides_json(agent->overrides)) ||
 		      json_object_set_new(*body, "overrides_problem",
 					  json_from_text(overrides_problem(agent->overrides))))) {
@@ -126,6 +128,10 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	if (err)
 		return err;
 	*body = views_services(agent->in_force, &snapshot, agent->config->dsr);
+	if (*body && views_add_conflicts(*body, agent->node.listeners)) {
+		json_decref(*body);
+		*body = NULL;
+	}
 	mark(agent, OVERRIDES_OF_SERVICES, body);
 	snapshot_free(&snapshot);
 	return 0;

@@ -14,6 +14,7 @@
 #include "agent/node.h"
 #include "agent/overrides.h"
 #include "agent/routes.h"
+#include "agent/peers.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct peers *peers;
 	struct overrides *overrides;
 	struct override_write *override_writes; /* override_answers.c's */
 	uint64_t override_tidy_ns;		/* not before: after a failure */

@@ -42,6 +42,21 @@ static int ports_cell(struct text_table *table, const json_t *ports)
 	return 0;
 }
 
+static void print_conflicts(const json_t *rows, FILE *out)
+{
+	const json_t *row, *line;
+	size_t i, j;
+
+	json_array_foreach (rows, i, row)
+		json_array_foreach (json_object_get(row, "conflicts"), j, line) {
+			fputs("CONFLICT ", out);
+			clean_print(row_text(row, "name"), out);
+			fputs(": ", out);
+			clean_print(json_is_string(line) ? json_string_value(line) : "?", out);
+			fputs("; this machine's own processes reach that instead\n", out);
+		}
+}
+
 static int has_problems(const json_t *row)
 {
 	return json_array_size(json_object_get(row, "problems")) > 0;
@@ -158,7 +173,8 @@ int services_print(const json_t *rows, FILE *out)
 	if (!err)
 		err = text_table_print(table, out);
 	if (!err)
-		print_problems(rows, out);
+		print_conflicts(rows, out);
+	print_problems(rows, out);
 	text_table_free(table);
 	return err;
 }

@@ -28,6 +28,8 @@ static const struct {
 	{SKEP_DROP_FRAGMENT, true,
 	 "dropped: IPv4 fragments for a task that is not on this node, whose first one was not "
 	 "seen"},
+	{SKEP_DROP_FORGED, true,
+	 "dropped: a container sent to the tunnel's port, as only nodes may"},
 	{SKEP_DROP_COLLISION, true,
 	 "dropped: no source port was free, or another flow has the tuple"},
 	{SKEP_DROP_TTL, true, "dropped: time to live used up; is there a routing loop?"},

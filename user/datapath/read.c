@@ -85,6 +85,7 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_DROP_NO_TASK] = "drop_no_task",
 	[SKEP_DROP_NO_ROUTE] = "drop_no_route",
 	[SKEP_DROP_COLLISION] = "drop_collision",
+	[SKEP_DROP_FORGED] = "drop_forged",
 	[SKEP_DROP_ERROR] = "drop_error",
 };
 
