@@ -96,7 +96,7 @@ static void conclude(struct worker *worker, struct client *client, enum exchange
 		client->state = CLIENT_LINGERS;
 		client->lingered = (uint32_t)buffer_length(&client->in);
 		buffer_give(&worker->buffers, &client->in);
-		shutdown(client->stream.source.fd, SHUT_WR);
+		stream_shut(&client->stream);
 		wheel_set(&worker->wheel, &client->timer, worker->now_ms + LINGER_MS);
 		linger(worker, client);
 	} else {
@@ -146,6 +146,9 @@ static void client_expired(struct wheel_timer *timer)
 	struct worker *worker = worker_self();
 
 	if (client->state != CLIENT_EXCHANGE) {
+		/* Whoever speaks TLS is told that nothing is missing. */
+		if (client->state == CLIENT_IDLE && client->stream.tls)
+			stream_shut(&client->stream);
 		client_close(worker, client);
 		return;
 	}
@@ -180,8 +183,9 @@ void client_open(struct worker *worker, int fd, size_t entry, const struct socka
 	client->timer.expired = client_expired;
 	client->entry = (uint8_t)entry;
 	take_address(client, address);
-	if (stream_watch(worker, &client->stream)) {
-		close(fd);
+	if ((worker->config->entries[entry].tls && stream_encrypt(&client->stream, worker->tls)) ||
+	    stream_watch(worker, &client->stream)) {
+		stream_close(&client->stream);
 		free(client);
 		return;
 	}

@@ -21,12 +21,14 @@
 #define PROXY_MAX_ENTRIES 16
 #define PROXY_MAX_TRUSTED 64
 #define PROXY_MAX_WORKERS 64
-#define PROXY_HTTP	  "http" /* the entry of --http */
+#define PROXY_HTTP	  "http"  /* the entry of --http */
+#define PROXY_HTTPS	  "https" /* of --https */
 
 struct proxy_entry { /* where clients come in */
 	char name[PROXY_NAME_SIZE];
 	struct skep_addr addr; /* zero: any */
 	uint16_t port;	       /* host order */
+	bool tls;	       /* clients speak TLS, which ends here */
 };
 
 enum proxy_log_format {
@@ -37,11 +39,15 @@ enum proxy_log_format {
 struct proxy_config {
 	struct proxy_entry entries[PROXY_MAX_ENTRIES];
 	size_t n_entries;
-	uint32_t workers;		    /* threads; 0: as many as CPUs this process may use */
+	bool https_said;  /* by a flag or the file: else it is there if there are certificates */
+	uint32_t workers; /* threads; 0: as many as CPUs this process may use */
 	char agent_socket[PROXY_PATH_SIZE]; /* of the local API */
 	char run_dir[PROXY_PATH_SIZE];
 	char user[PROXY_NAME_SIZE]; /* to become; "": stay who it is */
 	enum log_level log_level;
+
+	char tls_dir[PROXY_PATH_SIZE]; /* of certificates; "": none */
+	bool tls_strict;	       /* refuses clients that name no host that has one */
 
 	/* Clients whose X-Forwarded-* are believed and added to. */
 	struct addr_prefix trusted[PROXY_MAX_TRUSTED];

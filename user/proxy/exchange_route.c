@@ -142,19 +142,20 @@ static int write_head(struct worker *worker, struct exchange *exchange, const ch
 	struct client *client = exchange->client;
 	struct http_extra extras[EXTRA_MAX];
 	char addr[ADDR_TEXT_SIZE], port[8], id[REQUEST_ID_SIZE];
+	const struct proxy_entry *entry = &worker->config->entries[client->entry];
 	const struct http_head *head = &exchange->head;
 	struct http_to_task onward = {
 		.path = http_of_route(result->path),
 		.query = http_text(data, head->query),
 		.client = text_of(addr_text(&client->addr, addr)),
-		.proto = HTTP_TEXT("http"),
+		.proto = text_of(entry->tls ? "https" : "http"),
 		.trusted = is_trusted(worker, &client->addr),
 		.extra = extras,
 	};
 	size_t room = BUFFER_SIZE;
 	ssize_t n;
 
-	snprintf(port, sizeof(port), "%u", worker->config->entries[client->entry].port);
+	snprintf(port, sizeof(port), "%u", entry->port);
 	onward.port = text_of(port);
 	if (!head->fields.first[HTTP_NAME_X_REQUEST_ID]) {
 		snprintf(id, sizeof(id), "%016" PRIx64 "%016" PRIx64, worker_random(worker),
@@ -238,6 +239,7 @@ void exchange_route(struct worker *worker, struct exchange *exchange)
 	struct route_request request = {
 		.entry = entry->name,
 		.port = entry->port,
+		.tls = entry->tls,
 		.method = route_of_http(http_text(data, head->method_text)),
 		.host = route_of_http(http_text(data, head->host)),
 		/* Without its '?'. */

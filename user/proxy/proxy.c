@@ -22,6 +22,7 @@
 #include "proxy/metrics.h"
 #include "proxy/privileges.h"
 #include "proxy/successor.h"
+#include "proxy/tls.h"
 #include "proxy/view.h"
 #include "proxy/watch.h"
 #include "proxy/worker.h"
@@ -42,6 +43,7 @@ struct proxy {
 	struct view *view; /* the newest, for workers that start late; NULL: none yet */
 	struct listeners listeners;
 	struct access_log *access_log;
+	struct tls *tls; /* NULL: no entry is encrypted */
 	struct worker *workers;
 	size_t n_workers;
 	struct successor successor;
@@ -135,6 +137,8 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 	case SIGUSR1:
 		if (proxy->access_log)
 			access_log_reopen(proxy->access_log);
+		if (proxy->tls)
+			tls_reload(proxy->tls);
 		return;
 	default:
 		/* The second time it means it. */
@@ -257,7 +261,7 @@ static int start_workers(struct proxy *proxy, struct skep_error *error)
 			view_hold(proxy->view);
 		err = worker_start(&proxy->workers[proxy->n_workers], proxy->n_workers,
 				   proxy->config, proxy->views.workers, &proxy->listeners,
-				   proxy->access_log, proxy->view, error);
+				   proxy->access_log, proxy->tls, proxy->view, error);
 		if (!err)
 			proxy->n_workers++;
 	}
@@ -281,6 +285,10 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 	 * port. */
 	if (!err)
 		err = listeners_open(&proxy->listeners, config, proxy->views.workers, error);
+	/* By the user, who will have to read changes, too. */
+	if (!err && *config->tls_dir)
+		err = tls_open(&proxy->tls, proxy->loop, config->tls_dir, config->tls_strict,
+			       error);
 	/* What was kept of the last routes comes from within this. */
 	if (!err)
 		err = watch_open(&proxy->watch, proxy->loop, proxy->http, config->agent_socket,
@@ -293,6 +301,7 @@ static void proxy_close(struct proxy *proxy)
 	watch_close(proxy->watch);
 	for (size_t i = 0; i < proxy->n_workers; i++)
 		worker_stop(&proxy->workers[i]);
+	tls_close(proxy->tls);
 	access_log_close(proxy->access_log);
 	view_put(proxy->view);
 	if (proxy->views.checks)
