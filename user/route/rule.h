@@ -13,6 +13,7 @@
 
 #include "lib/addr.h"
 #include "route/regex.h"
+#include "route/request.h"
 
 enum route_vocabulary {
 	ROUTE_SKEP,    /* skep.http.* */
@@ -26,6 +27,7 @@ enum route_match_kind {
 	ROUTE_ALL, /* of the children; of none: true */
 	ROUTE_ANY, /* of the children; of none: false */
 	ROUTE_NOT, /* the only child */
+	ROUTE_MODE, /* number; those of rules that are not for HTTP */
 	ROUTE_ENTRY,
 	ROUTE_PORT, /* that it came in on: number */
 	ROUTE_TLS,
@@ -159,6 +161,9 @@ struct route_rule {
 	const char *name;    /* of the rule within its service: "", "2", "admin" */
 	unsigned int part;   /* its number in the service: one name makes a rule for each path */
 	uint16_t port;	     /* of the tasks */
+	enum route_mode mode;
+	uint16_t entry_port; /* of a mode that is not HTTP: where connections come in */
+	uint8_t proxy_protocol; /* its version that tasks are greeted with; 0: they are not */
 	const char *network; /* by which tasks are reached; NULL: any */
 
 	const struct route_match *match;
