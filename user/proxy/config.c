@@ -235,6 +235,14 @@ static int set_log_level(void *context, const struct setting *setting, const cha
 	return 0;
 }
 
+bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr)
+{
+	for (size_t i = 0; i < config->n_trusted; i++)
+		if (addr_prefix_contains(&config->trusted[i], addr))
+			return true;
+	return false;
+}
+
 #define PATH_MOST (PROXY_PATH_SIZE - 1)
 
 /* http and https before entry: clear_entries() keeps what they said. */

@@ -49,7 +49,8 @@ struct proxy_config {
 	char tls_dir[PROXY_PATH_SIZE]; /* of certificates; "": none */
 	bool tls_strict;	       /* refuses clients that name no host that has one */
 
-	/* Clients whose X-Forwarded-* are believed and added to. */
+	/* Clients whose X-Forwarded-* are believed and added to, and who may begin with a header of
+	 * the PROXY protocol. */
 	struct addr_prefix trusted[PROXY_MAX_TRUSTED];
 	size_t n_trusted;
 
@@ -70,6 +71,8 @@ struct proxy_config {
 	char access_log[PROXY_PATH_SIZE]; /* "": none; "-": standard output */
 	enum proxy_log_format access_format;
 };
+
+bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr);
 
 /* Defaults, file, flags: see settings_read(). */
 int proxy_config_read(struct proxy_config *config, int argc, char *const argv[],

@@ -127,14 +127,6 @@ static size_t change_fields(struct exchange *exchange, const char *data,
 	return n;
 }
 
-static bool is_trusted(const struct worker *worker, const struct skep_addr *client)
-{
-	for (size_t i = 0; i < worker->config->n_trusted; i++)
-		if (addr_prefix_contains(&worker->config->trusted[i], client))
-			return true;
-	return false;
-}
-
 /* The head that goes on, into the request's buffer. 0 or a negative errno. */
 static int write_head(struct worker *worker, struct exchange *exchange, const char *data,
 		      const struct route_result *result, struct buffer *out)
@@ -149,7 +141,7 @@ static int write_head(struct worker *worker, struct exchange *exchange, const ch
 		.query = http_text(data, head->query),
 		.client = text_of(addr_text(&client->addr, addr)),
 		.proto = text_of(entry->tls ? "https" : "http"),
-		.trusted = is_trusted(worker, &client->addr),
+		.trusted = proxy_config_trusts(worker->config, &client->addr),
 		.extra = extras,
 	};
 	size_t room = BUFFER_SIZE;
@@ -185,8 +177,10 @@ static void forward(struct worker *worker, struct exchange *exchange, const char
 	struct client *client = exchange->client;
 	struct http_head *head = &exchange->head;
 	struct buffer out = {0};
-	int err = write_head(worker, exchange, data, result, &out);
+	int err = exchange_greet(worker, exchange, &out);
 
+	if (!err)
+		err = write_head(worker, exchange, data, result, &out);
 	if (err) {
 		buffer_give(&worker->buffers, &out);
 		exchange_answer(worker, exchange, err == -ENOMEM ? 503 : 431);
@@ -215,8 +209,8 @@ static enum http_refusal read_path(struct worker *worker, const struct exchange 
 	return refusal;
 }
 
-static void take_rule(struct worker *worker, struct exchange *exchange,
-		      const struct route_rule *rule)
+void exchange_take_rule(struct worker *worker, struct exchange *exchange,
+			const struct route_rule *rule)
 {
 	struct bound_view *bound = worker->balance.now;
 	const struct view_route *route = &bound->view->of_rule[rule->rank];
@@ -274,7 +268,7 @@ void exchange_route(struct worker *worker, struct exchange *exchange)
 		exchange_answer(worker, exchange, worker->balance.now ? 404 : 503);
 		return;
 	}
-	take_rule(worker, exchange, rule);
+	exchange_take_rule(worker, exchange, rule);
 	if (gave_up) {
 		exchange_answer(worker, exchange, 500);
 		return;

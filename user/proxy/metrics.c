@@ -22,6 +22,8 @@ static const struct {
 	{"skep_proxy_task_connections_reused_total", offsetof(struct counters, conns_reused)},
 	{"skep_proxy_retries_total", offsetof(struct counters, retries)},
 	{"skep_proxy_ejections_total", offsetof(struct counters, ejections)},
+	{"skep_proxy_proxy_protocol_total", offsetof(struct counters, proxy_headers)},
+	{"skep_proxy_refused_connections_total", offsetof(struct counters, openings_refused)},
 	{"skep_proxy_tls_handshakes_total", offsetof(struct counters, tls_handshakes)},
 	{"skep_proxy_tls_resumed_total", offsetof(struct counters, tls_resumed)},
 	{"skep_proxy_tls_failed_total", offsetof(struct counters, tls_failed)},

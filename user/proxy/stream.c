@@ -54,6 +54,21 @@ ssize_t stream_read(struct stream *stream, void *data, size_t size)
 	return n;
 }
 
+ssize_t stream_peek(struct stream *stream, void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(stream->source.fd, data, size, MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	if (errno != EAGAIN)
+		return -errno;
+	stream->readable = false;
+	return -EAGAIN;
+}
+
 ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)n};

@@ -47,6 +47,8 @@ void stream_note(struct stream *stream, uint32_t events);
 int stream_encrypt(struct stream *stream, struct tls *tls);
 /* Bytes; 0: the end; -EAGAIN: nothing now, ready() will be called; another negative errno. */
 ssize_t stream_read(struct stream *stream, void *data, size_t size);
+/* The beginning of what a read will bring, again and again; of a stream that is not encrypted. */
+ssize_t stream_peek(struct stream *stream, void *data, size_t size);
 /* more: it may wait for what will be written next, which is at hand. */
 ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more);
 /* To close it then resets the connection. */
