@@ -132,7 +132,8 @@ $(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRAR
 # each takes only what it needs.
 FUZZ_S       ?= 60
 FUZZ_TARGETS := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard $(patsubst %,user/%/*.c,lib http route model)))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,\
+	$(wildcard $(patsubst %,user/%/*.c,lib http route model)) user/proxy/hello.c user/proxy/proxy_header.c)
 FUZZ_CFLAGS  := -O1 -g -std=c11 $(WARN) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 $(BUILD)/fuzz/user/%.o: user/%.c

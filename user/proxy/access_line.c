@@ -99,10 +99,10 @@ static int combined(char *text, const struct worker *worker, const struct exchan
 	(void)worker;
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S %z", &tm);
-	return snprintf(
-		text, LINE_SIZE, "%s - - [%s] \"%s %s %s\" %u %" PRIu64 " \"%s\" \"%s\"\n",
-		addr_text(&exchange->client->addr, addr), date, line->method, line->target,
-		line->protocol, exchange->status, exchange->answer.moved, line->referer, line->agent);
+	return snprintf(text, LINE_SIZE, "%s - - [%s] \"%s %s %s\" %u %" PRIu64 " \"%s\" \"%s\"\n",
+			addr_text(&exchange->client->addr, addr), date, line->method, line->target,
+			line->protocol, exchange->status, exchange->answer.moved, line->referer,
+			line->agent);
 }
 
 static int json(char *text, const struct worker *worker, const struct exchange *exchange)

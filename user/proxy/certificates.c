@@ -311,7 +311,7 @@ static int list_hosts(struct certificates *certificates)
 }
 
 int certificates_read(struct certificates **result, const char *dir,
-		      const struct certificates *last, void (*prepare)(struct ssl_ctx_st *context),
+		      const struct certificates *last, int (*prepare)(struct ssl_ctx_st *context),
 		      struct skep_error *error)
 {
 	struct certificates *made = calloc(1, sizeof(*made));
@@ -338,8 +338,8 @@ int certificates_read(struct certificates **result, const char *dir,
 	made->n = list.n;
 	if (made->n)
 		qsort(made->list, made->n, sizeof(*made->list), compare_certificates);
-	for (size_t i = 0; i < made->n; i++)
-		prepare(made->list[i].context);
+	for (size_t i = 0; i < made->n && !err; i++)
+		err = prepare(made->list[i].context);
 	made->fallback = find_named(made, CERTIFICATES_DEFAULT);
 	if (!made->fallback && made->n)
 		made->fallback = &made->list[0];

@@ -41,11 +41,11 @@ struct certificates {
 
 /*
  * Reads a directory. A pair that cannot be used is logged, and the one of that name in `last`
- * (NULL: none) stays. prepare() sees the context of each. *certificates is for certificates_free().
- * An error: the directory cannot be read.
+ * (NULL: none) stays. prepare() sets up the context of each. *certificates is for
+ * certificates_free(). An error: the directory cannot be read.
  */
 int certificates_read(struct certificates **certificates, const char *dir,
-		      const struct certificates *last, void (*prepare)(struct ssl_ctx_st *context),
+		      const struct certificates *last, int (*prepare)(struct ssl_ctx_st *context),
 		      struct skep_error *error);
 void certificates_free(struct certificates *certificates); /* NULL is fine */
 

@@ -35,12 +35,12 @@ struct client {
 	struct buffer in;	  /* what it sent and nobody has dealt with */
 	struct exchange *exchange;
 	struct skep_addr addr; /* its own, or as a trusted proxy before it tells */
-	uint16_t port; /* host order */
+	uint16_t port;	       /* host order */
 	uint8_t entry;
-	uint8_t state;	   /* enum client_state */
-	uint8_t peeks;	   /* looks at what it sends first */
-	bool header_due;   /* it may begin with a header of the PROXY protocol */
-	bool server_told;  /* by that header, which names another server than this socket's: */
+	uint8_t state;	  /* enum client_state */
+	uint8_t peeks;	  /* looks at what it sends first */
+	bool header_due;  /* it may begin with a header of the PROXY protocol */
+	bool server_told; /* by that header, which names another server than this socket's: */
 	uint16_t server_port;
 	struct skep_addr server;
 	uint32_t lingered; /* bytes */

@@ -235,6 +235,14 @@ static int set_log_level(void *context, const struct setting *setting, const cha
 	return 0;
 }
 
+bool proxy_config_has_port(const struct proxy_config *config, uint16_t port)
+{
+	for (size_t i = 0; i < config->n_entries; i++)
+		if (config->entries[i].port == port)
+			return true;
+	return false;
+}
+
 bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr)
 {
 	for (size_t i = 0; i < config->n_trusted; i++)

@@ -72,6 +72,7 @@ struct proxy_config {
 	enum proxy_log_format access_format;
 };
 
+bool proxy_config_has_port(const struct proxy_config *config, uint16_t port);
 bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr);
 
 /* Defaults, file, flags: see settings_read(). */

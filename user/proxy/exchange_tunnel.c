@@ -16,7 +16,11 @@
 /* Where the client's connection came to. */
 static void find_server(const struct client *client, struct proxy_header *header)
 {
-	struct sockaddr_storage address = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} address = {.six = {0}};
 	socklen_t size = sizeof(address);
 
 	if (client->server_told) {
@@ -25,17 +29,13 @@ static void find_server(const struct client *client, struct proxy_header *header
 		return;
 	}
 	/* Zeroes say that it is not known, which is no reason to fail. */
-	(void)getsockname(client->stream.source.fd, (struct sockaddr *)&address, &size);
-	if (address.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
-
-		memcpy(&header->server, &six->sin6_addr, sizeof(header->server));
-		header->server_port = ntohs(six->sin6_port);
+	(void)getsockname(client->stream.source.fd, &address.any, &size);
+	if (address.any.sa_family == AF_INET6) {
+		memcpy(&header->server, &address.six.sin6_addr, sizeof(header->server));
+		header->server_port = ntohs(address.six.sin6_port);
 	} else {
-		const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
-
-		header->server = skep_addr_v4(four->sin_addr.s_addr);
-		header->server_port = ntohs(four->sin_port);
+		header->server = skep_addr_v4(address.four.sin_addr.s_addr);
+		header->server_port = ntohs(address.four.sin_port);
 	}
 }
 
@@ -49,8 +49,8 @@ int exchange_greet(struct worker *worker, struct exchange *exchange, struct buff
 	if (exchange_room(worker, out, PROXY_HEADER_WRITE_MAX))
 		return -ENOMEM;
 	find_server(client, &header);
-	out->end += proxy_header_write(&header, exchange->rule->proxy_protocol,
-				       out->data + out->end);
+	out->end +=
+		proxy_header_write(&header, exchange->rule->proxy_protocol, out->data + out->end);
 	return 0;
 }
 

@@ -168,15 +168,16 @@ int hello_parse(struct hello *hello, const void *data, size_t size)
 			return err;
 		if (message[0] != CLIENT_HELLO)
 			return have ? -EBADMSG : -EAGAIN;
-		length = have < MESSAGE_HEAD ? MESSAGE_HEAD
-					     : MESSAGE_HEAD + ((size_t)message[1] << 16 |
-							       (size_t)message[2] << 8 | message[3]);
+		length = have < MESSAGE_HEAD
+				 ? MESSAGE_HEAD
+				 : MESSAGE_HEAD + ((size_t)message[1] << 16 |
+						   (size_t)message[2] << 8 | message[3]);
 		if (length > HELLO_MAX)
 			return -EBADMSG;
 	} while (have < length);
 	/* After it a client waits for its answer. */
-	if (!read_message(hello, (struct cursor){message + MESSAGE_HEAD, length - MESSAGE_HEAD,
-						 false})) {
+	if (!read_message(hello,
+			  (struct cursor){message + MESSAGE_HEAD, length - MESSAGE_HEAD, false})) {
 		hello->host[0] = '\0';
 		return -EBADMSG;
 	}

@@ -33,8 +33,8 @@ bool opening_begin(struct worker *worker, struct client *client)
 {
 	unsigned int found = modes(worker, client);
 
-	client->header_due = worker->config->n_trusted &&
-			     proxy_config_trusts(worker->config, &client->addr);
+	client->header_due =
+		worker->config->n_trusted && proxy_config_trusts(worker->config, &client->addr);
 	if (!client->header_due && !found)
 		return false;
 	wheel_set(&worker->wheel, &client->timer,
@@ -99,8 +99,8 @@ static int read_header(struct worker *worker, struct client *client)
 	return err ? err : take_header(worker, client, &header);
 }
 
-static enum opening begin_tunnel(struct worker *worker, struct client *client,
-				 enum route_mode mode, const char *host)
+static enum opening begin_tunnel(struct worker *worker, struct client *client, enum route_mode mode,
+				 const char *host)
 {
 	const struct proxy_entry *entry = &worker->config->entries[client->entry];
 	const struct route_request request = {

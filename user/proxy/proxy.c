@@ -15,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/http.h"
 #include "lib/log.h"
+#include "lib/hash.h"
 #include "lib/loop.h"
 #include "lib/notify.h"
 #include "lib/version.h"
@@ -50,7 +51,35 @@ struct proxy {
 	struct loop_timer tick;
 	uint64_t metrics_at_ns, drain_until_ns; /* 0: does not drain */
 	bool metrics_failed;
+	uint64_t ports_noted; /* a hash of them */
 };
+
+/* Once for each rule, as routes come anew with every change of the model. */
+static void note_ports(struct proxy *proxy, const struct view *view)
+{
+	size_t n;
+	const struct route_rule *const *rules = route_table_rules(view->routes, &n);
+	uint64_t hash = HASH_START, before = proxy->ports_noted;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			if (rules[i]->mode == ROUTE_HTTP ||
+			    proxy_config_has_port(proxy->config, rules[i]->entry_port))
+				continue;
+			if (pass == 1)
+				log_warning("service %s: no entry has port %u, so nothing comes to "
+					    "it: --entry NAME=:%u opens one",
+					    rules[i]->service, rules[i]->entry_port,
+					    rules[i]->entry_port);
+			hash = hash_bytes(hash, rules[i]->service, strlen(rules[i]->service) + 1);
+			hash = hash_bytes(hash, &rules[i]->entry_port, sizeof(uint16_t));
+		}
+		if (pass == 0)
+			proxy->ports_noted = hash;
+		if (hash == before)
+			return;
+	}
+}
 
 static void take_news(void *context, const struct watch_news *news)
 {
@@ -65,6 +94,7 @@ static void take_news(void *context, const struct watch_news *news)
 		return;
 	}
 	route_table_problems(view->routes, &n_problems);
+	note_ports(proxy, view);
 	log_debug("%zu routes, %zu labels that cannot be honoured", view->n_rules, n_problems);
 	for (size_t i = 0; i < proxy->n_workers; i++) {
 		view_hold(view);

@@ -109,6 +109,14 @@ static int protocols_came(SSL *ssl, const unsigned char **out, unsigned char *ou
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* Of this a connection takes no copy when it begins, but asks the context that it has gone over to.
+ */
+static int prepare(SSL_CTX *context)
+{
+	SSL_CTX_set_alpn_select_cb(context, protocols_came, NULL);
+	return SSL_CTX_set_cipher_list(context, CIPHERS) == 1 ? 0 : -EINVAL;
+}
+
 static bool find_key(struct tls *tls, const unsigned char name[16], struct ticket_key *key,
 		     bool *present)
 {
@@ -186,12 +194,6 @@ static void warn_of_expiry(const struct tls *tls)
 	}
 }
 
-/* A connection has gone over to this context when it comes to that. */
-static void prepare(SSL_CTX *context)
-{
-	SSL_CTX_set_alpn_select_cb(context, protocols_came, NULL);
-}
-
 static int read_all(struct tls *tls, struct skep_error *error)
 {
 	struct certificates *made, *before;
@@ -265,8 +267,7 @@ static int make_context(struct tls *tls, struct skep_error *error)
 
 	tls->context = context;
 	if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(context, CIPHERS) != 1 ||
-	    SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
+	    prepare(context) || SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
 	    SSL_CTX_set_session_id_context(context, id, sizeof(id) - 1) != 1) {
 		ERR_clear_error();
 		return error_set(error, -EINVAL, "OpenSSL does not take the settings for TLS");

@@ -190,8 +190,8 @@ static void read_proxy_protocol(struct route_draft *draft)
 		snprintf(named, sizeof(named), "skep.http.%s.proxy-protocol", draft->name);
 		value = model_label(service, named);
 	}
-	draft->label = value ? route_copy(draft->build, route_text_of(named))
-			     : ROUTE_PROXY_PROTOCOL;
+	draft->label =
+		value ? route_copy(draft->build, route_text_of(named)) : ROUTE_PROXY_PROTOCOL;
 	if (!value)
 		value = model_label(service, ROUTE_PROXY_PROTOCOL);
 	if (!value || !draft->label)

@@ -127,13 +127,13 @@ void dfp_refuse_unsupported(struct dfp *dfp)
 
 void dfp_refuse_http(struct dfp *dfp)
 {
-	static const char *const guards[] = {"allowedMethods", "deniedMethods", "denyHttp",
-					     "httpsOnly", "servicePathExclude", "users"};
+	static const char *const guards[] = {"allowedMethods", "deniedMethods",	     "denyHttp",
+					     "httpsOnly",      "servicePathExclude", "users"};
 	static const char *const ineffective[] = {
-		"addHeader",	 "addReqHeader",   "addResHeader",	  "delReqHeader",
-		"delResHeader",	 "httpsPort",	   "isDefaultBackend",	  "redirectFromDomain",
+		"addHeader",	 "addReqHeader",   "addResHeader",	   "delReqHeader",
+		"delResHeader",	 "httpsPort",	   "isDefaultBackend",	   "redirectFromDomain",
 		"reqPathSearch", "reqPathReplace", "reqPathSearchReplace", "serviceHeader",
-		"sessionType",	 "setHeader",	   "setReqHeader",	  "setResHeader",
+		"sessionType",	 "setHeader",	   "setReqHeader",	   "setResHeader",
 		"userAgent"};
 
 	/* Who asks for a guard had better have no service than one without. */

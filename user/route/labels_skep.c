@@ -315,7 +315,7 @@ static const struct {
 	{"rewrite", read_rewrite},   {"port", read_port},	  {"host", read_host},
 	{"path", read_path},	     {"method", read_method},	  {"header", read_header},
 	{"sticky", read_sticky},     {"timeout", read_timeout},	  {"check", read_check},
-	{"entry", read_entry},	     {"priority", read_priority},	  {"proxy-protocol", read_nothing},
+	{"entry", read_entry},	     {"priority", read_priority}, {"proxy-protocol", read_nothing},
 };
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
 

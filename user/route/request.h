@@ -25,11 +25,12 @@ enum route_mode {
 
 struct route_request {
 	enum route_mode mode; /* of others than HTTP only port, host and client are there */
-	const char *entry; /* the name of the listener it came in on */
-	uint16_t port;	   /* and its port, host order */
+	const char *entry;    /* the name of the listener it came in on */
+	uint16_t port;	      /* and its port, host order */
 	bool tls;
 	struct route_text method;
-	struct route_text host;	 /* (ROUTE_SNI: the name) without port or a dot at the end, in any case; may be empty */
+	struct route_text host;	 /* (ROUTE_SNI: the name) without port or a dot at the end, in any
+				    case; may be empty */
 	struct route_text path;	 /* normalised, without query */
 	struct route_text query; /* without `?`; may be empty */
 	struct skep_addr client;
