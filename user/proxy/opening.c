@@ -38,7 +38,9 @@ bool opening_begin(struct worker *worker, struct client *client)
 	if (!client->header_due && !found)
 		return false;
 	wheel_set(&worker->wheel, &client->timer,
-		  worker->now_ms + (found & 1U << ROUTE_TCP ? SILENCE_MS : OPENING_MS));
+		  worker->now_ms + (found & 1U << ROUTE_TCP   ? SILENCE_MS
+				    : found & 1U << ROUTE_SNI ? OPENING_MS
+							      : worker->config->head_time_ms));
 	return true;
 }
 
@@ -72,7 +74,6 @@ static int take_header(struct worker *worker, struct client *client,
 
 	if (n != (ssize_t)header->size)
 		return -EIO;
-	client->stream.readable = true;
 	counters_add(&worker->counters.proxy_headers, 1);
 	if (header->local)
 		return 0;
@@ -170,8 +171,9 @@ enum opening opening_run(struct worker *worker, struct client *client, bool expi
 {
 	enum opening opening = find_out(worker, client, expired);
 
+	/* Who has said nothing has done nothing wrong. */
 	if (opening == OPENING_WAITS && expired)
-		opening = refuse(worker);
+		opening = client->peeks ? refuse(worker) : OPENING_ENDS;
 	/* All that was looked at is in the socket yet. */
 	buffer_give(&worker->buffers, &client->in);
 	return opening;

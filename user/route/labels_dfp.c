@@ -271,8 +271,13 @@ static void read_raw(struct dfp *dfp)
 		mode->number = (uint16_t)dfp->mode;
 	route_require(&dfp->draft, mode);
 	require_port(dfp, port);
-	if (dfp->mode == ROUTE_SNI)
+	/* Without one it would take TLS from all others at its port. */
+	if (dfp->mode == ROUTE_SNI && !dfp_value(dfp, "serviceDomain")) {
+		dfp->draft.label = DFP_PREFIX "serviceDomain";
+		route_refuse(&dfp->draft, "is missing: which hosts are its clients to name?");
+	} else if (dfp->mode == ROUTE_SNI) {
 		dfp_read_domains(dfp);
+	}
 	dfp_refuse_http(dfp);
 	dfp_read_tunnel_time(dfp);
 	route_draft_add(&dfp->draft, NULL);
