@@ -7,9 +7,11 @@
 # make install    DESTDIR= PREFIX=/usr/local
 # make fuzz       searches the parsers for inputs that break them, FUZZ_S=60 seconds each of FUZZ_TARGETS; fuzz-keep: keeps
 #                 what reached new code in the corpus
+# make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
+# make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
+# make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
-# make bench-http  skep proxy beside nginx and HAProxy; QUICK=1: in two minutes (root)
 # make stats      what the verifier counts
 # make tidy, make format, make clean
 # V=1 shows every command.
@@ -46,7 +48,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(WARN) -Iinclude -I/usr/include/$(she
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
-SKELETONS := $(BUILD)/tc.skel.h $(BUILD)/xdp.skel.h
+SKELETONS := $(BUILD)/tc.skel.h $(BUILD)/xdp.skel.h $(BUILD)/names.skel.h
 
 UNIT_TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(wildcard selftests/unit/test_*.c))
 BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selftests/bpf/test_*.c))
@@ -81,6 +83,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 $(BUILD)/user/datapath/programs.o: $(BUILD)/tc.skel.h
 $(BUILD)/user/datapath/fast_path.o: $(BUILD)/xdp.skel.h
+$(BUILD)/user/datapath/names.o: $(BUILD)/names.skel.h
 
 .SECONDARY: $(SKELETONS:.skel.h=.bpf.o)
 
@@ -186,9 +189,46 @@ deps:
 	$(call say,APT,"what is missing")
 	$(Q)selftests/lib/deps.sh $(DEPENDENCIES)
 
+# Not by make test: what it takes to compare with.
+BENCH_DEPENDENCIES := $(DEPENDENCIES) haproxy nftables
+
+$(BUILD)/bench/packet.bpf.o: selftests/bench/packet.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bench/bench.skel.h: $(BUILD)/bench/packet.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_bpf > $@
+
+$(BUILD)/bench/packet: selftests/bench/packet.c selftests/bpf/packets.c $(BUILD)/bench/bench.skel.h $(BUILD)/xdp.skel.h \
+		$(wildcard selftests/bench/*.h selftests/bpf/packets.h include/skep/*.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $(filter %.c,$^) -lbpf -o $@
+
+.PHONY: bench bench-packet
+bench-packet: $(BUILD)/bench/packet
+	@selftests/bench/bench.sh packet
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(BUILD)/bench/packet $(TEST_TOOLS)
+	@selftests/bench/bench.sh packet network
+
+.PHONY: bench-deps
+bench-deps:
+	$(call say,APT,"what is missing")
+	$(Q)selftests/lib/deps.sh $(BENCH_DEPENDENCIES)
+
 .PHONY: bench-control
 bench-control: $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/control.sh
+
+.PHONY: bench-http
+bench-http: deps
+	@$(MAKE) --no-print-directory $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/bench/http.sh
 
 .PHONY: bench-http-parse
 bench-http-parse: $(BUILD)/bench/http_parse
@@ -198,10 +238,6 @@ $(BUILD)/bench/%: selftests/bench/%.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
-
-.PHONY: bench-http
-bench-http: $(BUILD)/skep $(TEST_TOOLS)
-	@selftests/bench/http.sh
 
 .PHONY: stats
 stats: $(BUILD)/tc.bpf.o
@@ -221,8 +257,11 @@ install: $(BUILD)/skep
 	install -D -m 0755 $(BUILD)/skep $(DESTDIR)$(PREFIX)/sbin/skep
 	install -D -m 0644 docs/skep.8 $(DESTDIR)$(PREFIX)/share/man/man8/skep.8
 	install -d $(DESTDIR)/etc/skep $(DESTDIR)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),g' systemd/skep.service > $(DESTDIR)/lib/systemd/system/skep.service
+	for unit in skep skep-proxy; do \
+		sed 's,@PREFIX@,$(PREFIX),g' systemd/$$unit.service > $(DESTDIR)/lib/systemd/system/$$unit.service || exit 1; done
+	install -D -m 0644 systemd/skep-proxy.sysusers $(DESTDIR)/usr/lib/sysusers.d/skep-proxy.conf
 	install -D -m 0644 systemd/skep.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/skep.conf.example
+	install -D -m 0644 systemd/proxy.conf.example $(DESTDIR)$(PREFIX)/share/doc/skep/proxy.conf.example
 
 .PHONY: clean
 clean:

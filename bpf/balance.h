@@ -24,14 +24,19 @@ enum balance_result {
 /* The service that the packet is addressed to; NULL: none. */
 static __always_inline struct skep_service *service_find(const struct packet *packet)
 {
-	struct skep_frontend frontend = {
-		.addr = packet->flow.frontend,
-		.port = packet->flow.frontend_port,
-		.protocol = packet->flow.protocol,
-	};
-
-	return bpf_map_lookup_elem(&services, &frontend);
+	union {
+		struct skep_frontend frontend;
+		__u32 word[5];
+	} key = {.frontend.addr = packet->flow.frontend};
+	/* Port, protocol and padding lie side by side in both keys, and are read whole. */
+	key.word[4] = *(const __u64 *)&packet->flow.client_port >> 16;
+	return bpf_map_lookup_elem(&services, &key);
 }
+_Static_assert(offsetof(struct skep_flow_key, frontend_port) == 34 &&
+		       offsetof(struct skep_flow_key, protocol) == 36 &&
+		       offsetof(struct skep_frontend, protocol) ==
+			       offsetof(struct skep_frontend, port) + 2,
+	       "side by side");
 
 /* State after one more packet from the client. */
 static __always_inline __u8 flow_advance(__u8 state, const struct packet *packet)
@@ -94,9 +99,10 @@ static __always_inline __u8 flow_first_state(const struct packet *packet)
 	return packet->tcp_flags & (TCP_FIN | TCP_RST) ? SKEP_FLOW_CLOSING : SKEP_FLOW_SYN;
 }
 
+/* The clock that needs no counter to be read: it lags by up to a jiffy, and ticks are longer. */
 static __always_inline __u32 ticks_now(void)
 {
-	return SKEP_TICKS(bpf_ktime_get_ns());
+	return SKEP_TICKS(bpf_ktime_get_coarse_ns());
 }
 
 /* Notes one more packet from the client, in returns. Shared cache lines are written only when
@@ -190,9 +196,11 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	struct table_place place = {};
 	__u32 now = ticks_now();
 
+	work->now = now;
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
+	choice->dsr = !!(service->flags & SKEP_SERVICE_DSR);
 
 	if (flow_get(packet, hash, flow, &place)) {
 		__u32 way = place.way & (SKEP_WAYS - 1);

@@ -53,27 +53,50 @@ static __always_inline int deliver(struct __sk_buff *skb, struct scratch *work,
 	return bpf_redirect_peer(ifindex, 0);
 }
 
+/* This node's way to a client. */
+struct way_out {
+	__u32 ifindex; /* 0: there is none */
+	struct bpf_redir_neigh next;
+};
+
 /*
- * Out to the client, by this node's routes: the packet as it is by now, from frontend to client.
- * NO_NEIGH is no failure, as bpf_redirect_neigh() asks for the neighbour itself.
+ * Finds it for a packet from frontend to client, as `reply` has them. NO_NEIGH is no failure, as
+ * bpf_redirect_neigh() asks for the neighbour itself.
  */
+static __noinline void way_out_find(struct __sk_buff *skb, const struct skep_config *config,
+				    const struct skep_return_key *reply, struct way_out *way)
+{
+	struct bpf_fib_lookup fib =
+		route_question(config, skb->ifindex, reply->task.word[3], reply->task_port,
+			       reply->client.word[3], reply->client_port, reply->protocol);
+	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+
+	__builtin_memset(way, 0, sizeof(*way));
+	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return;
+	way->ifindex = fib.ifindex;
+	way->next.nh_family = fib.family;
+	if (fib.family == FAMILY_IPV4)
+		way->next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
+	else					  /* IPv4 by an IPv6 gateway (RFC 5549) */
+		__builtin_memcpy(way->next.ipv6_nh, fib.ipv6_dst, sizeof(way->next.ipv6_nh));
+}
+
+static __always_inline int way_out_take(struct way_out *way)
+{
+	if (!way->ifindex)
+		return drop(SKEP_DROP_NO_ROUTE);
+	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
+}
+
+/* Out to the client: the packet as it is by now, from frontend to client. */
 static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
 				     const struct packet *packet)
 {
-	struct bpf_fib_lookup fib = route_question(
-		config, skb->ifindex, packet->reply.task.word[3], packet->reply.task_port,
-		packet->reply.client.word[3], packet->reply.client_port, packet->reply.protocol);
-	struct bpf_redir_neigh next = {};
-	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	struct way_out way;
 
-	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return drop(SKEP_DROP_NO_ROUTE);
-	next.nh_family = fib.family;
-	if (fib.family == FAMILY_IPV4)
-		next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
-	else				     /* IPv4 by an IPv6 gateway (RFC 5549) */
-		__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
-	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
+	way_out_find(skb, config, &packet->reply, &way);
+	return way_out_take(&way);
 }
 
 #endif

@@ -17,10 +17,10 @@ static __always_inline int hint_clear(struct xdp_md *xdp)
 	return length > 0 ? bpf_xdp_adjust_meta(xdp, length) : 0;
 }
 
-/* Pointers into the packet are stale after. Returns 0, or a negative error: the driver has no
- * metadata, or no room. */
+/* flags: SKEP_HINT_STRIPPED or 0. Pointers into the packet are stale after. Returns 0, or a
+ * negative error: the driver has no metadata, or no room. */
 static __always_inline int hint_leave(struct xdp_md *xdp, const struct skep_wire *wire,
-				      const struct choice *choice)
+				      const struct choice *choice, __u8 flags)
 {
 	struct skep_hint *hint;
 
@@ -37,31 +37,39 @@ static __always_inline int hint_leave(struct xdp_md *xdp, const struct skep_wire
 	hint->service_id = choice->service_id;
 	hint->counter = choice->counter;
 	hint->target_port = choice->target_port;
-	hint->new_flow = choice->new_flow;
+	hint->flags = flags | (choice->new_flow ? SKEP_HINT_NEW_FLOW : 0) |
+		      (choice->dsr ? SKEP_HINT_DSR : 0);
 	hint->version = SKEP_HINT_VERSION;
 	return 0;
 }
 
-/* Returns 1 if the XDP program of this wire left its choice. */
-static __always_inline int hint_take(struct __sk_buff *skb, struct choice *choice)
+enum hint {
+	HINT_NONE,
+	HINT_CHOICE,   /* made by XDP */
+	HINT_STRIPPED, /* as the frame said; choice->node is the ingress node */
+};
+
+/* What the XDP program of this wire left, into *choice. */
+static __always_inline enum hint hint_take(struct __sk_buff *skb, struct choice *choice)
 {
 	const struct skep_hint *hint = (void *)(long)skb->data_meta;
 	__u32 ifindex = skb->ifindex;
 	const struct skep_wire *wire;
 
 	if ((void *)(hint + 1) > (void *)(long)skb->data || hint->version != SKEP_HINT_VERSION)
-		return 0;
+		return HINT_NONE;
 	wire = bpf_map_lookup_elem(&wires, &ifindex);
 	if (!wire || hint->key[0] != wire->hint_key[0] || hint->key[1] != wire->hint_key[1])
-		return 0;
+		return HINT_NONE;
 	choice->task = skep_addr_v4(hint->task);
 	choice->node = skep_addr_v4(hint->node);
 	choice->ifindex = hint->ifindex;
 	choice->service_id = hint->service_id;
 	choice->counter = hint->counter;
 	choice->target_port = hint->target_port;
-	choice->new_flow = hint->new_flow;
-	return 1;
+	choice->new_flow = !!(hint->flags & SKEP_HINT_NEW_FLOW);
+	choice->dsr = !!(hint->flags & SKEP_HINT_DSR);
+	return hint->flags & SKEP_HINT_STRIPPED ? HINT_STRIPPED : HINT_CHOICE;
 }
 
 #endif

@@ -173,6 +173,7 @@ static __noinline enum balance_result icmp_follow(struct scratch *work,
 	work->choice.service_id = service->service_id;
 	work->choice.target_port = flow->target_port;
 	work->choice.new_flow = 0;
+	work->choice.dsr = !!(service->flags & SKEP_SERVICE_DSR);
 	return BALANCE_TASK;
 }
 

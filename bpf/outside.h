@@ -90,17 +90,21 @@ static __always_inline int outside_note(struct scratch *work, __u64 seed)
 	return 0;
 }
 
-static __always_inline int outside_remember(struct scratch *work, const struct skep_config *config,
-					    const struct skep_addr *backend, __be16 port)
+static __noinline int outside_remember(struct scratch *work, const struct skep_config *config)
 {
 	struct skep_return_path *path = (void *)work->path.value;
 	struct skep_return_key *key = (void *)work->path.key;
 	const struct packet *packet = &work->packet;
 
+	if (packet->is_error)
+		return SKEP_DROP_NO_TASK;
+	/* A later fragment has no ports to note, and its first one did. */
+	if (packet->fragment == FRAGMENT_LATER)
+		return 0;
 	*key = (struct skep_return_key){
-		.task = *backend,
+		.task = skep_addr_v4(work->choice.task.word[3]),
 		.client = config->underlay,
-		.task_port = port,
+		.task_port = work->choice.target_port,
 		.protocol = packet->flow.protocol,
 	};
 	*path = (struct skep_return_path){
@@ -116,30 +120,24 @@ static __always_inline int outside_remember(struct scratch *work, const struct s
 	return outside_note(work, config->seed);
 }
 
-/* A client's packet, to the back end in work->choice. */
+/* A client's packet, to the back end in work->choice, once outside_remember() has its port. */
 static __noinline int outside_send(struct __sk_buff *skb, struct scratch *work,
 				   const struct skep_config *config)
 {
 	const struct skep_return_key *key = (const void *)work->path.key;
-	struct skep_addr backend = skep_addr_v4(work->choice.task.word[3]);
 	struct packet *packet = &work->packet;
+	__be32 backend = work->choice.task.word[3];
 	__be16 port = work->choice.target_port;
-	int verdict = 0;
+	int verdict;
 
-	if (packet->is_error)
-		return drop(SKEP_DROP_NO_TASK);
-	if (packet->fragment != FRAGMENT_LATER)
-		verdict = outside_remember(work, config, &backend, port);
-	if (!verdict)
-		verdict = nat_rewrite(skb, packet, NAT_DESTINATION, backend.word[3], port,
-				      key->client_port);
+	verdict = nat_rewrite(skb, packet, NAT_DESTINATION, backend, port, key->client_port);
 	if (!verdict)
 		verdict = nat_address(skb, packet, NAT_SOURCE, packet->flow.client.word[3],
 				      config->underlay.word[3]);
 	if (verdict)
 		return drop(verdict);
 	packet->reply.task = config->underlay;
-	packet->reply.client = backend;
+	packet->reply.client = skep_addr_v4(backend);
 	packet->reply.task_port = key->client_port;
 	packet->reply.client_port = port;
 	return send_to_client(skb, config, packet);

@@ -98,6 +98,40 @@ static __always_inline int packet_has_header(const struct packet *packet)
 }
 
 /*
+ * Two words for each address and one for the rest of the tuple: so they are hashed and compared,
+ * and a word that was written in pieces is late when it is read whole.
+ */
+static __always_inline void addr_write(struct skep_addr *to, __be32 ipv4)
+{
+	const union {
+		struct skep_addr addr;
+		__u64 word[2];
+	} value = {.addr = skep_addr_v4(ipv4)};
+
+	((__u64 *)to)[0] = value.word[0];
+	((__u64 *)to)[1] = value.word[1];
+}
+
+/* ports: source and destination, as they lie in TCP's and UDP's headers. */
+static __always_inline void ports_write(struct skep_flow_key *to, __u32 ports, __u8 protocol)
+{
+	const union {
+		struct {
+			__u32 ports;
+			__u8 protocol;
+			__u8 pad[3];
+		};
+		__u64 word;
+	} value = {{.ports = ports, .protocol = protocol}};
+
+	*(__u64 *)&to->client_port = value.word;
+}
+_Static_assert(offsetof(struct skep_flow_key, client_port) == 32 &&
+		       offsetof(struct skep_flow_key, frontend_port) == 34 &&
+		       offsetof(struct skep_flow_key, protocol) == 36,
+	       "ports_write");
+
+/*
  * Fills *packet from the frame [data, data_end). Returns PARSED, or the verdict to count. With
  * SKEP_PASS_FRAGMENT all is filled in but a later fragment's ports, with SKEP_PASS_PROTOCOL what
  * the IP header says.
@@ -124,30 +158,27 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 	packet->is_error = 0;
 	packet->dont_fragment = !!(fragment & IPV4_DONT_FRAGMENT);
 	packet->id = ip->id;
-	packet->flow.client = skep_addr_v4(ip->saddr);
-	packet->flow.frontend = skep_addr_v4(ip->daddr);
-	packet->flow.protocol = ip->protocol;
-	__builtin_memset(packet->flow.pad, 0, sizeof(packet->flow.pad));
+	addr_write(&packet->flow.client, ip->saddr);
+	addr_write(&packet->flow.frontend, ip->daddr);
 	packet->length = bpf_ntohs(ip->tot_len);
 	packet->ttl = ip->ttl;
-	packet->flow.client_port = 0;
-	packet->flow.frontend_port = 0;
 	packet->seq = 0;
 	packet->ack_seq = 0;
 	packet->tcp_flags = 0;
 	packet->tcp_length = 0;
 
-	if (packet->fragment == FRAGMENT_LATER)
+	if (packet->fragment == FRAGMENT_LATER) {
+		ports_write(&packet->flow, 0, ip->protocol);
 		return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP
 			       ? SKEP_PASS_FRAGMENT
 			       : SKEP_PASS_PROTOCOL;
+	}
 	if (ip->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = data + OFFSET_L4;
 
 		if ((void *)(tcp + 1) > data_end || tcp->doff < 5)
 			return SKEP_PASS_MALFORMED;
-		packet->flow.client_port = tcp->source;
-		packet->flow.frontend_port = tcp->dest;
+		ports_write(&packet->flow, *(__u32 *)tcp, IPPROTO_TCP);
 		packet->seq = tcp->seq;
 		packet->ack_seq = tcp->ack_seq;
 		packet->tcp_flags = ((__u8 *)tcp)[13];
@@ -162,10 +193,10 @@ static __always_inline int parse_frame(void *data, void *data_end, struct packet
 
 		if ((void *)(udp + 1) > data_end)
 			return SKEP_PASS_MALFORMED;
-		packet->flow.client_port = udp->source;
-		packet->flow.frontend_port = udp->dest;
+		ports_write(&packet->flow, *(__u32 *)udp, IPPROTO_UDP);
 		return packet->fragment ? SKEP_PASS_FRAGMENT : PARSED;
 	}
+	ports_write(&packet->flow, 0, ip->protocol);
 	return SKEP_PASS_PROTOCOL;
 }
 

@@ -37,6 +37,13 @@ static __always_inline int task_reachable(const struct skep_task *task,
 	return task->ifindex || !skep_addr_equal(&task->node, &config->underlay);
 }
 
+/* A frame for it can be delivered. task may be NULL. */
+static __always_inline int task_is_here(const struct skep_task *task,
+					const struct skep_config *config)
+{
+	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
+}
+
 /* The task, if new flows may go to it. */
 static __always_inline struct skep_task *task_serving(const struct skep_addr *addr,
 						      const struct skep_config *config)
@@ -157,6 +164,8 @@ static __always_inline int affinity_follow(const struct skep_affinity_key *key,
 	if (!known)
 		return 0;
 	age = now - known->last_seen;
+	if ((__s32)age < 0) /* the clock of another CPU is ahead by a tick */
+		age = 0;
 	addr = known->task;
 	if (age > service->affinity_ticks)
 		return 0;

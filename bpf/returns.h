@@ -21,6 +21,12 @@
 #define SOURCE_PORT_FIRST  1024
 #define SOURCE_PORT_TRIES  8
 
+/* Of a packet that another node sent here. */
+static __always_inline enum skep_return_mode forward_mode(int dsr)
+{
+	return dsr ? SKEP_RETURN_DIRECT : SKEP_RETURN_TUNNEL;
+}
+
 static __always_inline int return_is_for(const struct skep_return_path *path,
 					 const struct packet *packet)
 {
@@ -29,13 +35,13 @@ static __always_inline int return_is_for(const struct skep_return_path *path,
 	       skep_addr_equal(&path->frontend, &packet->flow.frontend);
 }
 
-/* May the tuple become another frontend's? */
+/* May the tuple become another frontend's? The clock of another CPU may be ahead by a tick. */
 static __always_inline int return_is_free(const struct table_place *place, __u32 now)
 {
 	__u32 way = place->way & (SKEP_WAYS - 1);
 
 	return place->bucket->state[way] != SKEP_FLOW_ESTABLISHED &&
-	       now - place->bucket->last_seen[way] > RETURN_TAKEN_TICKS;
+	       (__s32)(now - place->bucket->last_seen[way]) > (__s32)RETURN_TAKEN_TICKS;
 }
 
 static __always_inline __u64 return_hash(const void *key, __u64 seed)

@@ -22,13 +22,14 @@ static __always_inline __sum16 checksum_replace32(__sum16 check, __be32 from, __
 	return checksum_replace(check, (__be16)(from >> 16), (__be16)(to >> 16));
 }
 
-/* One hop less to live, nothing else. */
+/* One hop less to live, which is more than one, and nothing else. */
 static __always_inline void ip_hop(struct iphdr *ip)
 {
-	__be16 old_ttl = *(__be16 *)&ip->ttl; /* with the protocol beside it: the 16-bit word */
+	__be16 *word = (__be16 *)&ip->ttl; /* with the protocol beside it */
+	__be16 old = *word, new = old - bpf_htons(0x0100);
 
-	ip->ttl--;
-	ip->check = checksum_replace(ip->check, old_ttl, *(__be16 *)&ip->ttl);
+	*word = new; /* whole: written in pieces and read again, it would have to be waited for */
+	ip->check = checksum_replace(ip->check, old, new);
 }
 
 #define TCP_OPTION_END	  0

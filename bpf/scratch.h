@@ -18,10 +18,11 @@ struct choice {
 	__u32 counter;
 	__be16 target_port;
 	__u8 new_flow;
-	__u8 pad;
+	__u8 dsr; /* the task's node answers the client itself */
 };
 
 struct scratch {
+	struct bpf_tunnel_key tunnel; /* of the frame that a packet came in */
 	struct packet packet;
 	struct choice choice;
 	struct skep_addr frame_task;	/* of a frame: whom it is for */
@@ -29,6 +30,8 @@ struct scratch {
 	struct table_entry flow;	/* to be written to flows */
 	struct table_entry path;	/* to be written to returns */
 	__u64 value[SKEP_VALUE_WORDS];	/* read from either */
+	__u32 now;			/* ticks, since balance() */
+	__u8 pad[4];
 };
 
 /* Not pinned. */

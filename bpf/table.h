@@ -98,16 +98,17 @@ static __always_inline __u64 way_worth(const struct table_bucket *bucket, __u32 
 {
 	if (!bucket->tag[way])
 		return 0;
-	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now - bucket->last_seen[way]);
+	/* The clock of another CPU may be ahead by a tick. */
+	return ((__u64)bucket->state[way] << 36) | (__u32) ~(now + 1 - bucket->last_seen[way]);
 }
 
 /*
- * What it costs to put an entry into the bucket, and the way that it costs. Of two buckets with a
- * way of the same kind to give, the one with fewer established connections is cheaper: so they
- * spread, and all eight ways of an entry hardly ever have one (the power of two choices).
+ * What it costs to put an entry into the bucket; in the lowest two bits, the way that it costs. Of
+ * two buckets with a way of the same kind to give, the one with fewer established connections is
+ * cheaper; then, since ways are taken in turn, the one with fewer others: so they spread, and all
+ * eight ways of an entry are hardly ever taken (the power of two choices).
  */
-static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now,
-					 __u32 *cheapest)
+static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u32 now)
 {
 	__u64 lowest = ~0ULL, established = 0;
 
@@ -115,14 +116,13 @@ static __always_inline __u64 bucket_cost(const struct table_bucket *bucket, __u3
 	for (__u32 way = 0; way < SKEP_WAYS; way++) {
 		__u64 worth = way_worth(bucket, way, now);
 
-		if (worth < lowest) {
-			lowest = worth;
-			*cheapest = way;
-		}
+		if ((worth << 2 | way) < lowest)
+			lowest = worth << 2 | way;
 		established += worth >> 36 == SKEP_FLOW_ESTABLISHED;
 	}
-	return lowest + (established << 32);
+	return lowest + (established << 34);
 }
+_Static_assert(SKEP_WAYS == 4, "two bits");
 
 /* An entry to be written. */
 struct table_entry {
@@ -183,7 +183,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;
 	struct table_bucket *bucket = known;
-	__u32 chosen = 0, mine = SKEP_WAYS;
+	__u32 chosen, mine = SKEP_WAYS;
 	int evicted;
 
 	if (!bucket) {
@@ -194,7 +194,7 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 		bucket = bpf_map_lookup_elem(map, &index);
 		if (!bucket || !second)
 			return -1;
-		if (bucket_cost(second, now, &chosen) < bucket_cost(bucket, now, &chosen))
+		if (bucket_cost(second, now) < bucket_cost(bucket, now))
 			bucket = second;
 	}
 
@@ -203,9 +203,9 @@ static __always_inline int table_put(void *map, struct table_bucket *known,
 	for (__u32 way = 0; way < SKEP_WAYS; way++)
 		if (bucket->tag[way] == tag && key_equal(bucket->way[way].key, entry->key))
 			mine = way;
-	bucket_cost(bucket, now, &chosen);
-	evicted = mine == SKEP_WAYS && bucket->tag[chosen & (SKEP_WAYS - 1)] &&
-		  bucket->state[chosen & (SKEP_WAYS - 1)] == SKEP_FLOW_ESTABLISHED;
+	chosen = bucket_cost(bucket, now) & (SKEP_WAYS - 1);
+	evicted = mine == SKEP_WAYS && bucket->tag[chosen] &&
+		  bucket->state[chosen] == SKEP_FLOW_ESTABLISHED;
 	if (mine < SKEP_WAYS)
 		chosen = mine;
 	chosen &= SKEP_WAYS - 1;

@@ -5,7 +5,11 @@
  *	from_wire  ingress of the interfaces that clients come in by
  *	from_mesh  ingress of skep0
  *	to_mesh    egress of skep0
- *	from_task  ingress of the host end of a task's veth
+ *	from_task  ingress of the host end of a task's veth, or another container's
+ *
+ * and a fifth one that only forbids:
+ *
+ *	from_bridge  ingress of the bridges that containers reach the host by
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
  * the stack untouched. A fifth, sweep, sees no packets: the agent runs it.
@@ -18,6 +22,7 @@
 #include "admit.h"
 #include "answer.h"
 #include "balance.h"
+#include "container.h"
 #include "count.h"
 #include "deliver.h"
 #include "fragment.h"
@@ -32,8 +37,6 @@
 #include "sweep.h"
 #include "table.h"
 #include "tunnel.h"
-
-#define PACKET_HOST 0 /* linux/if_packet.h */
 
 /* What skep does not balance goes on to the stack; what could not even be read (memory is short)
  * ends here. */
@@ -136,51 +139,80 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	}
 }
 
+/*
+ * A client's packet to its task, in work->choice, here or on another node. ingress and mode say
+ * where the task's replies go, if it is here.
+ */
+static __always_inline int send_to_task(struct __sk_buff *skb, struct scratch *work,
+					const struct skep_config *config,
+					const struct skep_addr *ingress, enum skep_return_mode mode)
+{
+	struct packet *packet = &work->packet;
+	struct choice *choice = &work->choice;
+	int verdict;
+
+	/* What came in a frame was counted where the client came in. */
+	if (mode == SKEP_RETURN_LOCAL && packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	else if (mode == SKEP_RETURN_LOCAL)
+		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
+			     choice->new_flow);
+	if (choice->ifindex)
+		return deliver(skb, work, config, &choice->task, choice->ifindex,
+			       choice->target_port, ingress, mode);
+	if (skep_addr_is_outside(&choice->task)) {
+		/* One after another, not one in another: the stack is small. */
+		verdict = outside_remember(work, config);
+		return verdict ? drop(verdict) : outside_send(skb, work, config);
+	}
+
+	if (packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	verdict = 0;
+	if (!choice->dsr) /* else the task's packets do not come by the tunnel */
+		verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
+					   : mss_clamp(skb, packet, config->tunnel_mtu);
+	if (!verdict)
+		verdict = ttl_decrement(skb);
+	if (verdict)
+		return drop(verdict);
+	return tunnel_send(skb, config, &choice->node, vni_forward(choice), choice->task.word[3],
+			   config->underlay.word[3]);
+}
+
 SEC("tc")
 int from_wire(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
 	struct scratch *work = scratch_get();
+	enum skep_return_mode mode = SKEP_RETURN_LOCAL;
+	const struct skep_addr *ingress;
 	struct packet *packet;
 	struct choice *choice;
-	int hinted, verdict;
+	enum hint hint;
+	int verdict;
 
 	if (!config || !work || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK;
 	packet = &work->packet;
 	choice = &work->choice;
-	hinted = hint_take(skb, choice);
+	ingress = &config->underlay;
+	hint = hint_take(skb, choice);
 	verdict = parse_with_memory(skb, packet);
-	if (verdict != PARSED)
-		return give_up(verdict);
-	if (!hinted) {
+	if (verdict != PARSED) /* without its frame the packet makes no sense to the stack */
+		return hint == HINT_STRIPPED ? drop(SKEP_DROP_BAD_FRAME) : give_up(verdict);
+	if (hint == HINT_NONE) {
 		verdict = choose(skb, work, config);
 		if (verdict != CHOSEN)
 			return verdict;
 	}
-
-	if (packet->is_error)
-		count_verdict(SKEP_ICMP_ERROR);
-	else
-		count_packet(choice->service_id, choice->counter, packet_bytes(skb),
-			     choice->new_flow);
-	if (choice->ifindex)
-		return deliver(skb, work, config, &choice->task, choice->ifindex,
-			       choice->target_port, &config->underlay, SKEP_RETURN_LOCAL);
-	if (skep_addr_is_outside(&choice->task))
-		return outside_send(skb, work, config);
-
-	if (packet_too_big(skb, packet, config->tunnel_mtu))
-		return answer_too_big(skb, packet, config);
-	verdict = packet->is_error ? icmp_limit_mtu(skb, config->tunnel_mtu)
-				   : mss_clamp(skb, packet, config->tunnel_mtu);
-	if (!verdict)
-		verdict = ttl_decrement(skb);
-	if (verdict)
-		return drop(verdict);
-	return tunnel_send(skb, config, &choice->node,
-			   SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
-			   choice->task.word[3], config->underlay.word[3]);
+	if (hint == HINT_STRIPPED) {
+		ingress = &choice->node;
+		mode = forward_mode(choice->dsr);
+		/* Of what a NIC vouches for, the outermost was the frame's. */
+		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+	}
+	return send_to_task(skb, work, config, ingress, mode);
 }
 
 /* At the backend node: tells the client, through its ingress node, that its connection is no more.
@@ -210,9 +242,11 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 {
 	struct packet *packet = &work->packet;
 	const struct choice *choice = &work->choice;
-	struct skep_frontend frontend = {};
+	/* Not on the stack, which is small; nothing is noted in returns yet. */
+	struct skep_frontend *frontend = (void *)work->path.key;
 	struct skep_service *service;
 	enum balance_result result;
+	int verdict;
 
 	if (packet->is_error || (again && packet_is_first(packet)))
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
@@ -221,9 +255,11 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 		fragment_remember(packet);
 	else if (fragment_follow(packet) != PARSED)
 		return drop(SKEP_DROP_FRAGMENT);
-	frontend.port = packet->flow.frontend_port;
-	frontend.protocol = packet->flow.protocol;
-	service = again ? NULL : bpf_map_lookup_elem(&services, &frontend);
+	*frontend = (struct skep_frontend){
+		.port = packet->flow.frontend_port,
+		.protocol = packet->flow.protocol,
+	};
+	service = again ? NULL : bpf_map_lookup_elem(&services, frontend);
 	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
@@ -233,11 +269,25 @@ static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
 					&work->frame_ingress);
 
 	count_verdict(SKEP_SECOND_CHANCE);
+	/* The answer goes by the tunnel even if the frame says dsr, for the ingress node to learn
+	 * from; so the SYN may not be clamped yet. */
+	verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+	if (verdict)
+		return drop(verdict);
 	if (choice->ifindex)
 		return DELIVER_HERE;
 	return tunnel_send(skb, config, &choice->node,
 			   SKEP_VNI(SKEP_FRAME_FORWARD_AGAIN, bpf_ntohs(choice->target_port)),
 			   choice->task.word[3], work->frame_ingress.word[3]);
+}
+
+/* To the client: out by this node's routes, or into the container of this node that it is. */
+static __always_inline int send_to_asker(struct __sk_buff *skb, struct scratch *work,
+					 const struct skep_config *config)
+{
+	if (skep_addr_equal(&work->packet.reply.client, &config->underlay))
+		return send_to_container(skb, work, config);
+	return send_to_client(skb, config, &work->packet);
 }
 
 /* At the ingress node: a reply, ready for the client. */
@@ -246,7 +296,7 @@ static __always_inline int frame_return(struct __sk_buff *skb, struct scratch *w
 {
 	if (!reply_accept(work, config, task))
 		return drop(SKEP_DROP_BAD_FRAME);
-	return send_to_client(skb, config, &work->packet);
+	return send_to_asker(skb, work, config);
 }
 
 /* Up to a socket of this host; never beyond, as this host's forwarding is no business of the
@@ -261,20 +311,14 @@ static __always_inline int frame_to_host(struct __sk_buff *skb, const struct pac
 	return TC_ACT_OK;
 }
 
-static __always_inline int task_is_here(const struct skep_task *task,
-					const struct skep_config *config)
-{
-	return task && task->ifindex && skep_addr_equal(&task->node, &config->underlay);
-}
-
 SEC("tc")
 int from_mesh(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
 	struct scratch *work = scratch_get();
 	struct skep_addr *addr, *ingress;
-	struct bpf_tunnel_key key = {};
-	int framed, to_addr, from_addr;
+	struct bpf_tunnel_key *key;
+	int framed, to_addr, from_addr, forwarded = 0;
 	__be32 destination, source;
 	enum skep_return_mode mode;
 	struct packet *packet;
@@ -287,11 +331,17 @@ int from_mesh(struct __sk_buff *skb)
 	if (!config || !work)
 		return TC_ACT_SHOT;
 	packet = &work->packet;
+	key = &work->tunnel;
+	key->remote_ipv4 = 0;
+	key->tunnel_id = 0;
 	addr = &work->frame_task;
 	ingress = &work->frame_ingress;
 
-	framed = !bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0);
-	*ingress = skep_addr_v4(bpf_htonl(key.remote_ipv4));
+	framed = !bpf_skb_get_tunnel_key(skb, key, TUNNEL_KEY_SIZE, 0);
+	/* The device takes frames by IPv6 too; nodes send none. */
+	if (!framed && !bpf_skb_get_tunnel_key(skb, key, TUNNEL_KEY_SIZE, BPF_F_TUNINFO_IPV6))
+		return drop(SKEP_DROP_NOT_A_NODE);
+	*ingress = skep_addr_v4(bpf_htonl(key->remote_ipv4));
 	if (framed && !bpf_map_lookup_elem(&nodes, ingress))
 		return drop(SKEP_DROP_NOT_A_NODE);
 	verdict = parse_without_memory(skb, packet);
@@ -314,18 +364,20 @@ int from_mesh(struct __sk_buff *skb)
 	} else {
 		if (!to_addr || !from_addr)
 			return drop(SKEP_DROP_BAD_FRAME);
-		kind = SKEP_VNI_KIND(key.tunnel_id);
+		kind = SKEP_VNI_KIND(key->tunnel_id);
 		switch (kind) {
 		case SKEP_FRAME_RETURN:
 			if (packet->fragment == FRAGMENT_LATER)
-				packet->reply.task_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
+				packet->reply.task_port = bpf_htons(SKEP_VNI_PORT(key->tunnel_id));
 			return frame_return(skb, work, config, source);
 		case SKEP_FRAME_DIRECT_RETURN:
 			return frame_to_host(skb, packet, config);
+		case SKEP_FRAME_FORWARD | SKEP_FRAME_DSR:
 		case SKEP_FRAME_FORWARD:
 		case SKEP_FRAME_FORWARD_AGAIN:
-			target_port = bpf_htons(SKEP_VNI_PORT(key.tunnel_id));
-			mode = SKEP_RETURN_TUNNEL;
+			target_port = bpf_htons(SKEP_VNI_PORT(key->tunnel_id));
+			mode = forward_mode(kind & SKEP_FRAME_DSR);
+			forwarded = 1;
 			break;
 		case SKEP_FRAME_DIRECT:
 			mode = SKEP_RETURN_HOST_TUNNEL;
@@ -338,7 +390,7 @@ int from_mesh(struct __sk_buff *skb)
 		if (kind == SKEP_FRAME_FORWARD_AGAIN && !bpf_map_lookup_elem(&nodes, ingress))
 			return drop(SKEP_DROP_BAD_FRAME);
 		if (kind != SKEP_FRAME_FORWARD_AGAIN &&
-		    ingress->word[3] != bpf_htonl(key.remote_ipv4))
+		    ingress->word[3] != bpf_htonl(key->remote_ipv4))
 			return drop(SKEP_DROP_BAD_FRAME);
 	}
 
@@ -347,9 +399,10 @@ int from_mesh(struct __sk_buff *skb)
 	task = bpf_map_lookup_elem(&tasks, addr);
 	if (task_is_here(task, config)) {
 		ifindex = task->ifindex;
-		if (mode != SKEP_RETURN_TUNNEL && !skep_addr_equal(&packet->flow.frontend, addr))
+		if (!forwarded && !skep_addr_equal(&packet->flow.frontend, addr))
 			return drop(SKEP_DROP_NO_TASK);
-	} else if (mode == SKEP_RETURN_TUNNEL) {
+	} else if (forwarded) {
+		mode = SKEP_RETURN_TUNNEL;
 		verdict = second_chance(skb, work, config, kind == SKEP_FRAME_FORWARD_AGAIN);
 		if (verdict != DELIVER_HERE)
 			return verdict;
@@ -420,13 +473,115 @@ int to_mesh(struct __sk_buff *skb)
 			   config->underlay.word[3]);
 }
 
+/*
+ * A container's own packet. To a frontend it is a client's; anything else it sends is Docker's.
+ * Frontends are there for everybody, so this leads to nothing that the container could not reach
+ * anyway. Returns CHOSEN, or the program's result.
+ */
+static __noinline int choose_for_container(struct __sk_buff *skb, struct scratch *work,
+					   const struct skep_config *config)
+{
+	int verdict;
+
+	if (!service_find(&work->packet))
+		return pass(SKEP_PASS_NOT_FROM_TASK);
+	verdict = choose(skb, work, config);
+	/* While the packet still says whom to tell. */
+	if (verdict == CHOSEN && !work->choice.ifindex &&
+	    !skep_addr_is_outside(&work->choice.task) &&
+	    packet_too_big(skb, &work->packet, config->tunnel_mtu))
+		return answer_too_big(skb, &work->packet, config);
+	return verdict;
+}
+
+#define TO_CONTAINER -1
+
+/*
+ * A task's packet that answers a client: back the way that was noted, which is in work->value.
+ * Returns the program's result, or TO_CONTAINER: the packet is ready for a container of this node.
+ */
+static __noinline int send_reply(struct __sk_buff *skb, struct scratch *work,
+				 const struct skep_config *config)
+{
+	const struct skep_return_path *reply = (const void *)work->value;
+	struct packet *packet = &work->packet;
+	__u8 mode = reply->mode;
+	struct way_out way = {};
+	int verdict, to_container;
+
+	if (packet->is_error)
+		count_verdict(SKEP_ICMP_ERROR);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_remember(packet);
+
+	/* That a client has this node's address means that it is a container here. */
+	to_container = mode == SKEP_RETURN_LOCAL &&
+		       skep_addr_equal(&packet->reply.client, &config->underlay);
+	if ((mode == SKEP_RETURN_LOCAL && !to_container) || mode == SKEP_RETURN_DIRECT) {
+		/* Not on the stack, which is small; nothing is to be written to flows here. */
+		struct skep_return_key *to_client = (void *)work->flow.key;
+
+		*to_client = packet->reply;
+		to_client->task = reply->frontend;
+		to_client->task_port = reply->frontend_port;
+		to_client->client_port = reply->client_port;
+		way_out_find(skb, config, to_client, &way);
+	}
+	if (mode == SKEP_RETURN_DIRECT && !way.ifindex) {
+		/* A client on this very host, or one that only the ingress node reaches. */
+		count_verdict(SKEP_RETURN_NOT_DIRECT);
+		mode = SKEP_RETURN_TUNNEL;
+	}
+
+	if ((mode == SKEP_RETURN_TUNNEL || mode == SKEP_RETURN_HOST_TUNNEL) &&
+	    packet_too_big(skb, packet, config->tunnel_mtu))
+		return answer_too_big(skb, packet, config);
+	/* The client's packets come by the tunnel, whichever way the task's go. */
+	if (mode == SKEP_RETURN_TUNNEL || mode == SKEP_RETURN_DIRECT) {
+		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+		if (verdict)
+			return drop(verdict);
+	}
+	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply->frontend.word[3],
+						  reply->frontend_port, reply->client_port)
+				   : nat_rewrite(skb, packet, NAT_SOURCE, reply->frontend.word[3],
+						 reply->frontend_port, reply->client_port);
+	if (verdict)
+		return drop(verdict);
+
+	switch (mode) {
+	case SKEP_RETURN_LOCAL:
+	case SKEP_RETURN_DIRECT:
+		if (!to_container)
+			return way_out_take(&way);
+		packet->reply.task = reply->frontend;
+		packet->reply.task_port = reply->frontend_port;
+		packet->reply.client_port = reply->client_port;
+		return TO_CONTAINER;
+	case SKEP_RETURN_TUNNEL:
+		return tunnel_send(
+			skb, config, &reply->ingress,
+			SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
+							    ? bpf_ntohs(reply->frontend_port)
+							    : 0),
+			reply->ingress.word[3], packet->reply.task.word[3]);
+	case SKEP_RETURN_HOST:
+		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
+	case SKEP_RETURN_HOST_TUNNEL:
+		return tunnel_send(skb, config, &reply->ingress,
+				   SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0), reply->ingress.word[3],
+				   packet->reply.task.word[3]);
+	default:
+		return drop(SKEP_DROP_ERROR);
+	}
+}
+
 SEC("tc")
 int from_task(struct __sk_buff *skb)
 {
 	const struct skep_config *config = config_get();
 	struct scratch *work = scratch_get();
 	struct table_place place = {};
-	struct skep_return_path reply;
 	struct packet *packet;
 	int verdict;
 
@@ -436,53 +591,50 @@ int from_task(struct __sk_buff *skb)
 	verdict = parse_with_memory(skb, packet);
 	if (verdict != PARSED)
 		return give_up(verdict);
-	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed), &reply,
-		       &place))
-		return pass(SKEP_PASS_NOT_FROM_TASK);
-	if (packet->is_error)
-		count_verdict(SKEP_ICMP_ERROR);
-	if (packet->fragment == FRAGMENT_FIRST)
-		fragment_remember(packet);
+	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed),
+		       work->value, &place))
+		goto container;
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
+	/* One after another, not one in another: the stack is small. */
+	verdict = send_reply(skb, work, config);
+	return verdict == TO_CONTAINER ? send_to_container(skb, work, config) : verdict;
 
-	if ((reply.mode == SKEP_RETURN_TUNNEL || reply.mode == SKEP_RETURN_HOST_TUNNEL) &&
-	    packet_too_big(skb, packet, config->tunnel_mtu))
-		return answer_too_big(skb, packet, config);
-	if (reply.mode == SKEP_RETURN_TUNNEL) {
-		verdict = mss_clamp(skb, packet, config->tunnel_mtu);
+container:
+	verdict = choose_for_container(skb, work, config);
+	if (verdict != CHOSEN)
+		return verdict;
+	/* A back end outside sees this node as its client anyway; and only this node knows to which
+	 * container a reply must go. */
+	work->choice.dsr = 0;
+	if (!skep_addr_is_outside(&work->choice.task)) {
+		verdict = container_masquerade(skb, work, config);
 		if (verdict)
 			return drop(verdict);
 	}
-	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, reply.frontend.word[3],
-						  reply.frontend_port, reply.client_port)
-				   : nat_rewrite(skb, packet, NAT_SOURCE, reply.frontend.word[3],
-						 reply.frontend_port, reply.client_port);
-	if (verdict)
-		return drop(verdict);
+	return send_to_task(skb, work, config, &config->underlay, SKEP_RETURN_LOCAL);
+}
 
-	switch (reply.mode) {
-	case SKEP_RETURN_LOCAL:
-		packet->reply.task = reply.frontend;
-		packet->reply.task_port = reply.frontend_port;
-		packet->reply.client_port = reply.client_port;
-		return send_to_client(skb, config, packet);
-	case SKEP_RETURN_TUNNEL:
-		return tunnel_send(
-			skb, config, &reply.ingress,
-			SKEP_VNI(SKEP_FRAME_RETURN, packet->fragment == FRAGMENT_LATER
-							    ? bpf_ntohs(reply.frontend_port)
-							    : 0),
-			reply.ingress.word[3], packet->reply.task.word[3]);
-	case SKEP_RETURN_HOST:
-		return turn_round(skb, config, config->mesh_mac, packet->reply.task.word[3]);
-	case SKEP_RETURN_HOST_TUNNEL:
-		return tunnel_send(skb, config, &reply.ingress,
-				   SKEP_VNI(SKEP_FRAME_DIRECT_RETURN, 0), reply.ingress.word[3],
-				   packet->reply.task.word[3]);
-	default:
-		return drop(SKEP_DROP_ERROR);
-	}
+/*
+ * A container's packet to any node's tunnel port would leave as this node's own, since Docker
+ * masquerades it; or, with a forged source, come to this node's own tunnel as another's. So no
+ * container gets to that port, on any address.
+ */
+SEC("tc")
+int from_bridge(struct __sk_buff *skb)
+{
+	const struct skep_config *config = config_get();
+	struct iphdr ip;
+	__be16 port;
+
+	if (!config || skb->protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes(skb, OFFSET_IP, &ip, sizeof(ip)) || ip.protocol != IPPROTO_UDP ||
+	    ip.frag_off & bpf_htons(IPV4_OFFSET))
+		return TC_ACT_OK;
+	if (bpf_skb_load_bytes(skb, OFFSET_IP + ip.ihl * 4 + offsetof(struct udphdr, dest), &port,
+			       sizeof(port)))
+		return TC_ACT_OK;
+	return port == config->tunnel_port ? drop(SKEP_DROP_FORGED) : TC_ACT_OK;
 }
 
 __u32 sweep_next; /* bucket; one run after another, so nobody else changes it */

@@ -10,6 +10,7 @@
 #include "count.h"
 #include "maps.h"
 #include "parse.h"
+#include "scratch.h"
 #include "skep/tunnel.h"
 
 /* As kernels before 6.0 know it, without a local address: they refuse a longer one. */
@@ -31,6 +32,13 @@ static __always_inline int addr_of_mac(const __u8 mac[ETH_ALEN], __be32 *addr)
 	__builtin_memcpy(&prefix, mac, sizeof(prefix));
 	__builtin_memcpy(addr, mac + sizeof(prefix), sizeof(*addr));
 	return prefix == bpf_htons(SKEP_MAC_ADDRESS);
+}
+
+/* Of the frame that takes a client's packet to its task. */
+static __always_inline __u32 vni_forward(const struct choice *choice)
+{
+	return SKEP_VNI(choice->dsr ? SKEP_FRAME_FORWARD | SKEP_FRAME_DSR : SKEP_FRAME_FORWARD,
+			bpf_ntohs(choice->target_port));
 }
 
 /*

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fast path: what needs no local delivery, at the driver of the interfaces that clients come in
- * by. It does what from_wire and from_mesh of tc.bpf.c would do, by the same steps, and only what
- * it can finish: a client's packet to another node's task, and a reply from there back to the
- * client. Everything else it passes on as it came, and tc decides; a choice that was made already
- * goes along (skep/hint.h).
+ * by. It does what from_wire and from_mesh of tc.bpf.c would do, by the same steps, and finishes
+ * what it can: a client's packet to another node's task, and a reply from there back to the client.
+ * From what is for a task of this node it strips the frame. What is known by then goes along to tc
+ * (skep/hint.h); everything else it passes on as it came, and tc decides.
  *
  * Nothing is counted here but what ends here, so each packet is counted once.
  */
@@ -18,8 +18,8 @@
 #include "hint.h"
 #include "learn.h"
 #include "maps.h"
+#include "next_hop.h"
 #include "parse.h"
-#include "route.h"
 #include "scratch.h"
 #include "tunnel.h"
 #include "xdp_packet.h"
@@ -48,46 +48,41 @@ static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
 	return wire;
 }
 
-/*
- * Fills in the next hop and its interface. Returns 0 if XDP cannot send there: no route, a
- * neighbour yet to be asked for, larger than the path takes, or an interface where no XDP program
- * of ours is in force, whose driver might throw the packet away.
- */
-static __always_inline int route_find(struct xdp_md *xdp, struct bpf_fib_lookup *fib)
-{
-	if (bpf_fib_lookup(xdp, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib->family != FAMILY_IPV4)
-		return 0;
-	return fib->ifindex == xdp->ingress_ifindex || bpf_map_lookup_elem(&wires, &fib->ifindex);
-}
-
 static __always_inline int send(struct xdp_md *xdp, __u32 ifindex)
 {
 	return ifindex == xdp->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
 /* A client's packet to another node's task. XDP_PASS: the packet is as it was. */
-static __always_inline int forward(struct xdp_md *xdp, const struct packet *packet,
-				   const struct skep_config *config, const struct choice *choice)
+static __always_inline int forward(struct xdp_md *xdp, const struct scratch *work,
+				   const struct skep_config *config)
 {
+	const struct packet *packet = &work->packet;
+	const struct choice *choice = &work->choice;
 	struct outer outer = {
 		.from = config->underlay.word[3],
 		.to = choice->node.word[3],
 		.source_port = outer_source_port(&packet->flow),
 		.port = tunnel_port,
-		.vni = SKEP_VNI(SKEP_FRAME_FORWARD, bpf_ntohs(choice->target_port)),
+		.vni = vni_forward(choice),
 	};
-	__u32 bytes = xdp->data_end - xdp->data - OFFSET_IP;
-	struct bpf_fib_lookup fib;
+	long bytes = (long)xdp->data_end - (long)xdp->data - OFFSET_IP;
+	const struct next_hop_key key = {
+		.from = outer.from,
+		.to = outer.to,
+		.port = outer.port,
+		.protocol = IPPROTO_UDP,
+	};
+	struct next_hop *next;
 	struct ethhdr *inner;
 	void *data, *data_end;
 
+	barrier_var(bytes); /* or packet pointers are kept in halves, which the verifier forbids */
 	if (packet->ttl <= 1)
 		return XDP_PASS;
-	fib = route_question(config, xdp->ingress_ifindex, outer.from, outer.source_port, outer.to,
-			     outer.port, IPPROTO_UDP);
-	fib.tot_len = bytes + SKEP_TUNNEL_OVERHEAD;
-	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, -SKEP_TUNNEL_OVERHEAD))
+	next = next_hop_find(xdp, config, &key, outer.source_port, outer.port,
+			     bytes + SKEP_TUNNEL_OVERHEAD, work->now);
+	if (!next || bpf_xdp_adjust_head(xdp, -SKEP_TUNNEL_OVERHEAD))
 		return XDP_PASS;
 
 	data = (void *)(long)xdp->data;
@@ -98,15 +93,17 @@ static __always_inline int forward(struct xdp_md *xdp, const struct packet *pack
 	mac_of_addr(inner->h_dest, choice->task.word[3]);
 	mac_of_addr(inner->h_source, config->underlay.word[3]);
 	ip_hop((void *)inner + OFFSET_IP);
-	mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
+	if (!choice->dsr)
+		mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
 
-	__builtin_memcpy(outer.mac_to, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(outer.mac_from, fib.smac, ETH_ALEN);
+	__builtin_memcpy(outer.mac_to, next->mac_to, ETH_ALEN);
+	__builtin_memcpy(outer.mac_from, next->mac_from, ETH_ALEN);
+	outer.id = next->id++;
 	if (outer_write(xdp, &outer))
 		return give_up_broken();
 	count_packet(choice->service_id, choice->counter, bytes, choice->new_flow);
 	count_xdp(SKEP_XDP_FORWARDED);
-	return send(xdp, fib.ifindex);
+	return send(xdp, next->ifindex);
 }
 
 static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
@@ -136,56 +133,127 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 		return XDP_PASS;
 	}
 	if (!choice->ifindex) {
-		result = forward(xdp, &work->packet, config, choice);
+		result = forward(xdp, work, config);
 		if (result != XDP_PASS)
 			return result;
 	}
-	if (!hint_leave(xdp, wire, choice))
+	if (!hint_leave(xdp, wire, choice, 0))
 		count_xdp(SKEP_XDP_HINTED);
 	else if (choice->new_flow) /* from_wire will take it for an old one */
 		count_new_flow(choice->service_id, choice->counter);
 	return XDP_PASS;
 }
 
-/*
- * A frame of the tunnel. A reply is stripped and sent to the client, as from_mesh does; what is for
- * a task here goes up through skep0.
- */
+/* Takes off the outer headers. Returns the inner frame's, or NULL: the packet is unusable. */
+static __always_inline struct ethhdr *strip(struct xdp_md *xdp)
+{
+	struct ethhdr *eth;
+
+	if (bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
+		return NULL;
+	eth = (void *)(long)xdp->data;
+	return (void *)(eth + 1) > (void *)(long)xdp->data_end ? NULL : eth;
+}
+
+/* A reply, ready for the client: sent on to it. `task` is who answered. */
+static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *work,
+					  const struct skep_config *config, __be32 task)
+{
+	const struct packet *packet = &work->packet;
+	struct next_hop_key key = {};
+	struct next_hop *next;
+	struct ethhdr *eth;
+
+	if (!reply_accept(work, config, task))
+		return XDP_PASS;
+	key.from = packet->reply.task.word[3];
+	key.to = packet->reply.client.word[3];
+	key.port = packet->reply.task_port;
+	key.protocol = packet->reply.protocol;
+	next = next_hop_find(xdp, config, &key, packet->reply.task_port, packet->reply.client_port,
+			     (long)xdp->data_end - (long)xdp->data - INNER_FRAME - OFFSET_IP,
+			     ticks_now());
+	if (!next)
+		return XDP_PASS;
+	eth = strip(xdp);
+	if (!eth)
+		return give_up_broken();
+	__builtin_memcpy(eth->h_dest, next->mac_to, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, next->mac_from, ETH_ALEN);
+	count_xdp(SKEP_XDP_RETURNED);
+	return send(xdp, next->ifindex);
+}
+
+/* A client's packet, for a task of this node: goes up as if it had come here without a frame, with
+ * a hint of what that said. What is for a task that is not here is from_mesh's to judge. */
+static __always_inline int to_task_here(struct xdp_md *xdp, struct scratch *work,
+					const struct skep_config *config,
+					const struct skep_wire *wire, __u32 vni)
+{
+	struct choice *choice = &work->choice;
+	struct skep_task *task = bpf_map_lookup_elem(&tasks, &work->frame_task);
+	struct ethhdr *eth;
+
+	if (!task_is_here(task, config))
+		return XDP_PASS;
+	choice_take(choice, &work->frame_task, task);
+	choice->node = work->frame_ingress;
+	choice->service_id = task->service_id;
+	choice->target_port = bpf_htons(SKEP_VNI_PORT(vni));
+	choice->new_flow = 0;
+	choice->dsr = !!(SKEP_VNI_KIND(vni) & SKEP_FRAME_DSR);
+	if (hint_leave(xdp, wire, choice, SKEP_HINT_STRIPPED))
+		return XDP_PASS;
+	eth = strip(xdp); /* the hint moves along */
+	if (!eth)
+		return give_up_broken();
+	__builtin_memcpy(eth->h_dest, wire->mac, ETH_ALEN);
+	count_xdp(SKEP_XDP_STRIPPED);
+	return XDP_PASS;
+}
+
+/* A frame of the tunnel. The same is asked of it as by from_mesh; what does not stand goes up to
+ * that, through skep0. */
 static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 				     const struct skep_config *config)
 {
 	void *data = (void *)(long)xdp->data;
 	void *data_end = (void *)(long)xdp->data_end;
-	struct packet *packet = &work->packet;
-	struct skep_addr remote = packet->flow.client;
-	struct bpf_fib_lookup fib;
-	struct ethhdr *eth;
+	struct skep_addr remote = work->packet.flow.client;
+	__u32 vni = outer_read(data, data_end);
+	const struct ethhdr *eth = data + INNER_FRAME;
+	const struct skep_wire *wire;
 	__be32 to, from;
 
-	if (SKEP_VNI_KIND(outer_read(data, data_end)) != SKEP_FRAME_RETURN)
+	if (!vni)
 		return XDP_PASS;
-	if (!wire_find(xdp) || !bpf_map_lookup_elem(&nodes, &remote))
+	wire = wire_find(xdp);
+	if (!wire || !bpf_map_lookup_elem(&nodes, &remote))
 		return XDP_PASS;
-	if (parse_frame(data + INNER_FRAME, data_end, packet) != PARSED)
+	if (parse_frame(data + INNER_FRAME, data_end, &work->packet) != PARSED)
 		return XDP_PASS;
-	eth = data + INNER_FRAME;
 	if ((void *)(eth + 1) > data_end || !addr_of_mac(eth->h_dest, &to) ||
-	    !addr_of_mac(eth->h_source, &from) || !reply_accept(work, config, from))
+	    !addr_of_mac(eth->h_source, &from))
 		return XDP_PASS;
-	fib = route_question(config, xdp->ingress_ifindex, packet->reply.task.word[3],
-			     packet->reply.task_port, packet->reply.client.word[3],
-			     packet->reply.client_port, packet->reply.protocol);
-	fib.tot_len = data_end - data - INNER_FRAME - OFFSET_IP;
-	if (!route_find(xdp, &fib) || bpf_xdp_adjust_head(xdp, SKEP_TUNNEL_OVERHEAD))
-		return XDP_PASS;
+	work->frame_task = skep_addr_v4(to);
+	work->frame_ingress = skep_addr_v4(from);
 
-	eth = (void *)(long)xdp->data;
-	if ((void *)(eth + 1) > (void *)(long)xdp->data_end)
-		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
-	count_xdp(SKEP_XDP_RETURNED);
-	return send(xdp, fib.ifindex);
+	switch (SKEP_VNI_KIND(vni)) {
+	case SKEP_FRAME_RETURN:
+		return from_task_away(xdp, work, config, from);
+	case SKEP_FRAME_FORWARD:
+	case SKEP_FRAME_FORWARD | SKEP_FRAME_DSR:
+		if (!skep_addr_equal(&work->frame_ingress, &remote))
+			return XDP_PASS;
+		break;
+	case SKEP_FRAME_FORWARD_AGAIN:
+		if (!bpf_map_lookup_elem(&nodes, &work->frame_ingress))
+			return XDP_PASS;
+		break;
+	default:
+		return XDP_PASS;
+	}
+	return to_task_here(xdp, work, config, wire, vni);
 }
 
 SEC("xdp")

@@ -28,6 +28,8 @@ _Static_assert(INNER_FRAME == SKEP_TUNNEL_OVERHEAD, "what the agent subtracts fr
 #define IPV4_ECN_CE  0x03
 #define IPV4_ECN_ECT 0x02
 
+#define OUTER_TTL 64
+
 /* RFC 6335: ports that are nobody's. */
 #define SOURCE_PORT_LOW	 49152
 #define SOURCE_PORT_BITS 14
@@ -37,6 +39,7 @@ struct outer { /* what is to be written around a frame */
 	__be32 from, to;
 	__be16 source_port, port;
 	__u32 vni;
+	__be16 id; /* of IPv4: it may be fragmented on the way */
 };
 
 /* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
@@ -52,14 +55,14 @@ static __always_inline __be16 outer_source_port(const struct skep_flow_key *flow
 	return bpf_htons(SOURCE_PORT_LOW + (hash >> (64 - SOURCE_PORT_BITS)));
 }
 
-static __always_inline __sum16 ip_checksum(const struct iphdr *ip)
+/* Of an IPv4 header that has besides these nothing but zeros. Not summed up from the packet: what
+ * was just written there would have to be waited for. */
+static __always_inline __sum16 ip_checksum(__be16 version_tos, __be16 length, __be16 id,
+					   __be16 ttl_protocol, __be32 from, __be32 to)
 {
-	const __u16 *word = (const __u16 *)ip;
-	__u32 sum = 0;
+	__u32 sum = (__u32)version_tos + length + id + ttl_protocol;
 
-#pragma clang loop unroll(full)
-	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
-		sum += word[i];
+	sum += (from & 0xffff) + (from >> 16) + (to & 0xffff) + (to >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (__sum16)~sum;
@@ -111,6 +114,7 @@ static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *o
 	struct udphdr *udp = data + OUTER_UDP;
 	struct vxlanhdr *vxlan = data + OUTER_VXLAN;
 	const struct iphdr *inner = data + INNER_FRAME + OFFSET_IP;
+	__be16 version_tos, ttl_protocol = bpf_htons(OUTER_TTL << 8 | IPPROTO_UDP);
 	__u16 length = data_end - data;
 	__u8 ecn;
 
@@ -121,18 +125,16 @@ static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *o
 	__builtin_memcpy(eth->h_source, outer->mac_from, ETH_ALEN);
 	eth->h_proto = bpf_htons(ETH_P_IP);
 
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tos = ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn;
+	version_tos = bpf_htons(0x4500 | (ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn));
+	*(__be16 *)ip = version_tos;
 	ip->tot_len = bpf_htons(length - OFFSET_IP);
-	ip->id = bpf_get_prandom_u32();
+	ip->id = outer->id;
 	ip->frag_off = 0;
-	ip->ttl = 64;
-	ip->protocol = IPPROTO_UDP;
-	ip->check = 0;
+	*(__be16 *)&ip->ttl = ttl_protocol;
 	ip->saddr = outer->from;
 	ip->daddr = outer->to;
-	ip->check = ip_checksum(ip);
+	ip->check = ip_checksum(version_tos, ip->tot_len, outer->id, ttl_protocol, outer->from,
+				outer->to);
 
 	udp->source = outer->source_port;
 	udp->dest = outer->port;

@@ -14,6 +14,7 @@
 . "$ROOT/selftests/lib/agent.sh"
 . "$ROOT/selftests/lib/swarm.sh"
 . "$ROOT/selftests/lib/model.sh"
+. "$ROOT/selftests/lib/proxy.sh"
 
 POINTER=/run/skep-demo # holds the directory of the demo that is up
 NODES=(n1 n2 n3)
@@ -69,9 +70,12 @@ begin() {
 publish_swarm() {
 	step "Swarm: n1 is the manager, n2 and n3 are workers; each runs its own dockerd"
 	must swarm_begin "${NODES[@]}"
-	step "docker service create --name web --replicas 4 --publish 8080:80 --publish 8053:53/udp"
-	must service_create web 4 --publish 8080:80 --publish 8053:53/udp
+	step "docker service create --name web --network app --replicas 4 --publish 8080:80 --publish 8053:53/udp"
+	must docker_on n1 network create --driver overlay --attachable app
+	must service_create web 4 --network app --publish 8080:80 --publish 8053:53/udp
+	must service_create caller 1 --network app --constraint node.hostname==n1
 	must within 60 service_running web 4
+	must within 60 service_running caller 1
 	docker_on n1 service ps web --format '{{.Name}} on {{.Node}}' | paste -sd, | sed 's/,/, /g' | say
 }
 
@@ -81,6 +85,21 @@ publish_file() {
 	must model_service web 8080:80 8053:53/udp
 	must scale web 4
 	jq -r '.tasks[] | "\(.name) on \(.node)"' "$MODEL" | paste -sd, | sed 's/,/, /g' | say
+}
+
+# What another service's container gets by the name web, N times; how long it took.
+by_name() {
+	local start output
+	start=$(date +%s%N)
+	# shellcheck disable=SC2016 # the container's own shell
+	if output=$(docker_on n1 exec "$(container_of n1 caller)" sh -c '
+		for i in $(seq "$1"); do
+			printf "GET / HTTP/1.0\r\n\r\n" | timeout 5 nc web 80 | sed -n "\$s/ .*//p" || exit 1
+		done' sh "$1" 2>/dev/null) && [ -n "$output" ]; then
+		echo "docker exec caller nc web 80, $1 times: $(paste -sd' ' <<<"$output")"
+	else
+		echo "docker exec caller nc web 80: no answer, given up after $(seconds_since "$start")"
+	fi
 }
 
 scale_swarm() {
@@ -98,6 +117,7 @@ before() {
 			echo "$node: ${output##*: }"
 		fi
 	done | say
+	[ "$SOURCE" != swarm ] || by_name 1 | say
 }
 
 agents() {
@@ -136,6 +156,10 @@ after() {
 	echo "the client is 192.0.2.100; the tasks saw: $(sed -n 's/^client \([^ ]*\).*/\1/p' <<<"$(
 		for node in "${NODES[@]}"; do client_run hits "$(node_address "$node"):8080" 4; done
 	)" | sort -u | paste -sd' ')" | say
+	[ "$SOURCE" != swarm ] || {
+		by_name 8
+		echo "curl http://localhost:8080 on n2: $(from_host n2 curl -s http://localhost:8080 | head -n 1)"
+	} | say
 	echo "UDP too: $(client_run udp-hits 192.0.2.2:8053 4 | sed -n 's/^task //p' | paste -sd, | sed 's/,/, /g')" | say
 }
 
@@ -176,6 +200,36 @@ follow() {
 	must mesh_has $n exactly
 }
 
+route_swarm() {
+	must docker_on n1 service update --quiet --detach --label-add skep.http.port=80 --label-add skep.http.path=/api \
+		--label-add skep.http.strip=true web
+}
+
+route_file() {
+	must model_set '.services[0].labels = {"skep.http.port": "80", "skep.http.path": "/api", "skep.http.strip": "true"}'
+}
+
+routed() {
+	local node
+	for node in "${NODES[@]}"; do contains web. as "$node" /api/ || return 1; done
+}
+
+http() {
+	local node start took
+	step "skep proxy on each node; then the labels skep.http.port=80, .path=/api, .strip=true on web"
+	for node in "${NODES[@]}"; do must proxy_start "$node" --max-connections 1000; done
+	for node in "${NODES[@]}"; do must within 10 proxy_answers "$node"; done
+	"route_$SOURCE"
+	start=$(date +%s%N)
+	must within 10 routed
+	took=$(seconds_since "$start")
+	for node in "${NODES[@]}"; do
+		echo "curl http://$(node_address "$node"):8000/api/ x 4: $(for _ in 1 2 3 4; do as "$node" /api/; done | cut -d' ' -f1 | paste -sd' ')"
+	done | say
+	echo "$took after the change; skep routes on n3:" | say
+	skep n3 routes | say
+}
+
 try_this() {
 	run_keep
 	step "left up; things to try (as root):"
@@ -187,6 +241,7 @@ try_this() {
 		echo "bpftool map dump pinned $RUN_DIR/bpf/n2/flows"
 		if [ "$SOURCE" = swarm ]; then
 			echo "docker -H unix://$RUN_DIR/n1/docker.sock service scale web=8"
+			echo "docker -H unix://$RUN_DIR/n1/docker.sock run --rm --network app $SWARM_IMAGE nc web 80"
 		else
 			echo "$MODEL: the agents follow what is changed there"
 		fi
@@ -209,6 +264,7 @@ main() {
 	after
 	maps
 	follow
+	http
 	if [ -n "$KEEP" ]; then
 		try_this
 	else

@@ -13,9 +13,9 @@ static const struct cli_command help = {"help", "[COMMAND]", "print help, of a c
 					"", help_run};
 
 static const struct cli_command *const commands[] = {
-	&cli_agent,    &cli_proxy,  &cli_status, &cli_nodes, &cli_services, &cli_tasks,
-	&cli_flows,    &cli_model,  &cli_routes, &cli_route, &cli_verify,   &cli_vip,
-	&cli_override, &cli_unload, &version,	 &help,	     NULL,
+	&cli_agent, &cli_proxy,	   &cli_status, &cli_nodes, &cli_services, &cli_tasks,
+	&cli_flows, &cli_model,	   &cli_routes, &cli_route, &cli_verify,   &cli_resolve,
+	&cli_vip,   &cli_override, &cli_unload, &version,   &help,	   NULL,
 };
 
 static const struct cli_command *find(const char *name)

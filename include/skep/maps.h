@@ -38,13 +38,14 @@ struct skep_config {
 	__u32 mesh_ifindex;	   /* skep0 */
 	__u32 tunnel_mtu; /* largest inner IP packet that fits a frame to any node, bytes */
 	__u8 mesh_mac[6]; /* skep0's own MAC, 02:53 + underlay: never an inner source */
-	__u8 outside;	  /* 1: there are back ends outside the Swarm, so replies may come to it */
-	__u8 pad;
+	__be16 tunnel_port;
+	__u8 outside; /* 1: there are back ends outside the Swarm, so replies may come to it */
+	__u8 pad[7];
 	__u64 seed;  /* of the hash that places flows; made with the pins */
 	__u64 netns; /* inode of the network namespace that all this is of; ifindexes mean nothing
 			elsewhere */
 };
-_Static_assert(sizeof(struct skep_config) == 48, "skep_config");
+_Static_assert(sizeof(struct skep_config) == 56, "skep_config");
 
 /* services: where a service answers. Address zero: on any address, for second chances only. */
 struct skep_frontend {
@@ -219,6 +220,7 @@ enum skep_return_mode {
 	SKEP_RETURN_HOST,	 /* a socket of this host asked, through skep0 */
 	SKEP_RETURN_HOST_TUNNEL, /* a socket of another node's host asked, through its skep0 */
 	SKEP_RETURN_DIRECT,	 /* the client came in elsewhere, and is answered from here (dsr) */
+	SKEP_RETURN_CONTAINER,	 /* the client is a container of this node (bpf/container.h) */
 	SKEP_RETURN_OUTSIDE,	 /* from a back end outside the Swarm, to which this node is the
 				    client; the client's own address is in `ingress` */
 };
@@ -297,6 +299,7 @@ enum skep_verdict {
 	SKEP_SECOND_CHANCE,  /* at the backend node: task not here, balanced anew */
 	SKEP_FLOW_EVICTED,   /* the table was full: an established flow made room for a new one */
 	SKEP_SOURCE_PORT_CHANGED, /* a flow whose tuple the task has from another frontend */
+	SKEP_RETURN_NOT_DIRECT,	  /* dsr, but no route from here to the client: by the tunnel */
 	SKEP_DROP_TTL,		  /* TTL would reach zero */
 	SKEP_DROP_NOT_ALLOWED,	  /* from a client that the service's skep.allow does not name */
 	SKEP_DROP_NOT_A_NODE,	  /* a tunnel frame from an address that is no node's */
@@ -306,6 +309,7 @@ enum skep_verdict {
 	SKEP_DROP_NO_TASK,   /* for a task that is not here, and nobody can be told */
 	SKEP_DROP_NO_ROUTE,  /* no route to the client */
 	SKEP_DROP_COLLISION, /* no source port was free, or the tuple became another flow's */
+	SKEP_DROP_FORGED,    /* from a container to the tunnel's port: it would leave as a node's */
 	SKEP_DROP_ERROR,     /* a kernel helper failed: no memory, not writable, … */
 	SKEP_VERDICT_COUNT
 };
@@ -328,6 +332,8 @@ enum skep_xdp_way {
 	SKEP_XDP_FORWARDED, /* a client's, sent to the task's node */
 	SKEP_XDP_RETURNED,  /* a task's, stripped of its frame and sent to the client */
 	SKEP_XDP_HINTED,    /* a client's, left to from_wire together with the choice */
+	SKEP_XDP_STRIPPED,  /* a client's by way of another node, stripped of its frame and left
+			       to from_wire with what that said */
 	SKEP_XDP_WAY_COUNT
 };
 
@@ -335,7 +341,8 @@ enum skep_xdp_way {
 enum skep_hook_role {
 	SKEP_HOOK_WIRE = 1, /* from_wire on ingress */
 	SKEP_HOOK_MESH,	    /* from_mesh on ingress, to_mesh on egress: skep0 */
-	SKEP_HOOK_TASK,	    /* from_task on ingress */
+	SKEP_HOOK_TASK,	    /* from_task on ingress: a task's veth, or another container's */
+	SKEP_HOOK_BRIDGE,   /* from_bridge on ingress: what containers send to the host or beyond */
 };
 
 struct skep_hook {

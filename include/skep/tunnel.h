@@ -6,6 +6,10 @@
  * frame is addressed to the task, the packet in it still to the frontend. Inner source: 02:42 + the
  * ingress node's underlay IPv4 address; a frame that is handed on once more keeps it, so replies
  * still leave where the client came in. VNI: kind in the upper 8 bits, target port in the lower 16.
+ *
+ * Whether the backend node answers the client itself is the ingress node's to say, with each
+ * forward frame: there the service's flags are at hand. A frame that is handed on is always
+ * answered by the tunnel, since the ingress node learns from that which task has the flow.
  */
 #ifndef SKEP_TUNNEL_H
 #define SKEP_TUNNEL_H
@@ -27,6 +31,9 @@ enum skep_frame_kind {
 	SKEP_FRAME_DIRECT, /* a host's own socket to a task's overlay address */
 	SKEP_FRAME_DIRECT_RETURN, /* and back */
 };
+
+/* With SKEP_FRAME_FORWARD alone: the backend node answers the client itself (dsr). */
+#define SKEP_FRAME_DSR 0x80
 
 #define SKEP_VNI(kind, target_port) (((__u32)(kind) << 16) | (__u16)(target_port))
 #define SKEP_VNI_KIND(vni)	    (((vni) >> 16) & 0xff)

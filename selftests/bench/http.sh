@@ -7,16 +7,16 @@
 # For 1 worker: client and backend are on CPU 0 and the proxy is on CPU 1; for 2 workers: all may use both CPUs. $ROUNDS rounds (7); in each, every row
 # is run on every proxy, one after another, for $SECONDS_EACH (1) after a tenth of that to warm up; medians are printed. CPU is what the proxy's
 # processes used, user and system (cpu.stat of their cgroup), for 100,000 requests. Then $IDLE (10000) clients that say nothing after their first
-# request: how much the proxy's resident memory grew for each. QUICK=1: 2 rounds. Never fails for a time.
+# request: how much the proxy's resident memory grew for each. BENCH_QUICK=1: 2 rounds. Never fails for a time.
 # ROWS, WORKERS and PROXIES choose. Prints a table, writes build/bench-http.json.
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/lib.sh
 . selftests/lib/lib.sh
 . selftests/lib/net.sh
 
-ROUNDS=${ROUNDS:-${QUICK:+2}}
+ROUNDS=${ROUNDS:-${BENCH_QUICK:+2}}
 ROUNDS=${ROUNDS:-7}
-export SECONDS_EACH=${SECONDS_EACH:-${QUICK:+0.7}}
+export SECONDS_EACH=${SECONDS_EACH:-${BENCH_QUICK:+0.7}}
 SECONDS_EACH=${SECONDS_EACH:-1}
 IDLE=${IDLE:-10000}
 ROWS=${ROWS:-1k 100k 10m post close}
@@ -36,8 +36,10 @@ port_of() { # port_of PROXY
 	case $1 in skep) echo 8001 ;; nginx) echo 8002 ;; haproxy) echo 8003 ;; direct) echo $BACKEND_PORT ;; esac
 }
 
-model() {
+# What the proxy would have kept of an agent's last word: overrides, and the model.
+last_word() {
 	cat <<-END
+		[]
 		{"nodes": [{"id": "n1", "name": "n1", "address": "192.0.2.1", "ready": true}],
 		"networks": [{"id": "app", "name": "app", "subnets": ["127.0.0.0/8"]}],
 		"services": [{"id": "s1", "name": "bench", "labels": {"skep.http.port": "$BACKEND_PORT", "skep.http.path": "/"}}],
@@ -48,7 +50,7 @@ model() {
 
 skep_start() { # skep_start WORKERS
 	mkdir -p "$RUN_DIR/skep"
-	model >"$RUN_DIR/skep/model.json"
+	last_word >"$RUN_DIR/skep/last"
 	start skep taskset -c "$(cpus "$1")" "$SKEP" proxy --http 127.0.0.1:8001 --run-dir "$RUN_DIR/skep" \
 		--agent "$RUN_DIR/none.sock" --workers "$1" --max-connections 15000 --idle-time 600 --log-level error ${SKEP_FLAGS:-}
 }
@@ -197,12 +199,14 @@ idle() { # idle PROXY
 }
 
 run_begin
-need awk jq nginx haproxy taskset "${CC:-gcc}"
+need awk jq nginx haproxy taskset sysctl "${CC:-gcc}"
 must build build/skep
 for program in load backend; do
 	must "${CC:-gcc}" -D_GNU_SOURCE -O2 -std=c11 -Wall -Wextra -Werror "selftests/bench/http_$program.c" -o "$RUN_DIR/http_$program"
 done
 must net_namespace bench
+# What a namespace is born with is the machine's choice: BBR, say, whose pacing costs more than the proxies do.
+must on bench sysctl -qw net.ipv4.tcp_congestion_control=reno
 for workers in $WORKERS; do one_worker_count "$workers"; done
 if [ "$IDLE" -gt 0 ]; then
 	start backend "$RUN_DIR/http_backend" $BACKEND_PORT

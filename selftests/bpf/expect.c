@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "expect.h"
+#include "forms.h"
 
 #include <arpa/inet.h>
 #include <linux/pkt_cls.h>
@@ -61,7 +62,7 @@ void expect_tunnelled_at(const struct mesh *mesh, const struct outcome *outcome,
 
 	expect_way_at(outcome, WAY_REDIRECT, mesh->mesh, 0, frame, file, line);
 	expect_number("tunnel key set", 1, record->keyed, file, line);
-	expect_number("VNI", vni, record->key.tunnel_id, file, line);
+	expect_number("VNI", forms_vni(mesh, vni), record->key.tunnel_id, file, line);
 	/* What is remote for the sender is local for who reads the key. */
 	expect_number("to node", ntohl(ipv4(node)), record->key.local_ipv4, file, line);
 	expect_number("from address", 0, record->key.remote_ipv4, file, line);

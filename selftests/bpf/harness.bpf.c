@@ -12,6 +12,16 @@
 
 struct stimulus stimulus;
 struct record record;
+struct seen seen;
+
+static __noinline void keep_frame(struct __sk_buff *skb)
+{
+	__u32 length = skb->len;
+
+	seen.length = 0;
+	if (length - 1 < sizeof(seen.data) && !bpf_skb_load_bytes(skb, 0, seen.data, length))
+		seen.length = length;
+}
 
 static __always_inline long recorded_redirect(__u32 ifindex, __u64 flags)
 {
@@ -94,18 +104,39 @@ static __always_inline long failing_change_tail(struct __sk_buff *skb, __u32 len
 	return stimulus.failure == FAIL_TAIL ? -1 : bpf_skb_change_tail(skb, length, flags);
 }
 
-#define bpf_redirect	       recorded_redirect
-#define bpf_redirect_peer      recorded_redirect_peer
+static __always_inline long failing_adjust_head(struct xdp_md *xdp, int offset)
+{
+	return stimulus.failure == FAIL_HEAD ? -1 : bpf_xdp_adjust_head(xdp, offset);
+}
+
+static __always_inline long failing_adjust_meta(struct xdp_md *xdp, int offset)
+{
+	return stimulus.failure == FAIL_META ? -1 : bpf_xdp_adjust_meta(xdp, offset);
+}
+
+static __always_inline long recorded_csum_level(struct __sk_buff *skb, __u64 level)
+{
+	record.checksum_doubted = level == BPF_CSUM_LEVEL_DEC;
+	return bpf_csum_level(skb, level);
+}
+
+#define bpf_redirect(...)      (keep_frame(skb), recorded_redirect(__VA_ARGS__))
+#define bpf_redirect_peer(...) (keep_frame(skb), recorded_redirect_peer(__VA_ARGS__))
 #define bpf_redirect_neigh     recorded_redirect_neigh
 #define bpf_skb_change_type    recorded_change_type
 #define bpf_skb_get_tunnel_key recorded_get_tunnel_key
 #define bpf_skb_set_tunnel_key recorded_set_tunnel_key
 #define bpf_l4_csum_replace    failing_csum_replace
 #define bpf_skb_change_tail    failing_change_tail
+#define bpf_csum_level	       recorded_csum_level
+#define bpf_xdp_adjust_head    failing_adjust_head
+#define bpf_xdp_adjust_meta    failing_adjust_meta
 
 #include "tc.bpf.c"
 
-#define LICENSE LICENSE_OF_XDP
+#undef bpf_redirect
+#define bpf_redirect recorded_redirect
+#define LICENSE	     LICENSE_OF_XDP
 #include "xdp.bpf.c"
 #undef LICENSE
 

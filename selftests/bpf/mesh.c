@@ -14,8 +14,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "forms.h"
 #include "harness.skel.h"
 #include "skep/table.h"
+#include "xdp.h"
 
 /* Of the tables of flows and returns, and how many buckets each has. */
 #define MESH_SEED 0x5eedULL
@@ -90,6 +92,7 @@ struct skep_config mesh_usual_config(const struct mesh *mesh)
 		.seed = MESH_SEED,
 		.mesh_ifindex = (uint32_t)mesh->mesh,
 		.tunnel_mtu = TUNNEL_MTU,
+		.tunnel_port = htons(SKEP_TUNNEL_PORT),
 	};
 
 	mac_parse(MESH_MAC, config.mesh_mac);
@@ -114,6 +117,7 @@ void mesh_frontend(struct mesh *mesh, const char *endpoint, uint8_t protocol, ui
 	struct skep_service value = {
 		.service_id = service,
 		.target_port = htons(target_port),
+		.flags = mesh->dsr ? SKEP_SERVICE_DSR : 0,
 		.idle_ticks = protocol == IPPROTO_UDP ? SKEP_TICKS(30000000000ULL) : 0,
 	};
 
@@ -134,7 +138,7 @@ void mesh_frontend_flags(struct mesh *mesh, const char *endpoint, uint8_t protoc
 	struct skep_frontend key = frontend_of(endpoint, protocol);
 	struct skep_service value = service_of(mesh, &key);
 
-	value.flags = flags;
+	value.flags = flags | (mesh->dsr ? SKEP_SERVICE_DSR : 0);
 	map_set(mesh->programs->maps.services, &key, &value);
 }
 
@@ -569,13 +573,14 @@ struct skep_counter mesh_task_counter(struct mesh *mesh, const char *task)
 	return counter(mesh->programs->maps.task_counters, ntohl(ipv4(task)) & 0xff);
 }
 
-struct outcome mesh_run(struct mesh *mesh, enum program program, const struct frame *frame)
+struct outcome mesh_run_tc(struct mesh *mesh, enum program program, const struct frame *frame)
 {
 	struct bpf_program *programs[] = {
 		[FROM_WIRE] = mesh->programs->progs.from_wire,
 		[FROM_MESH] = mesh->programs->progs.from_mesh,
 		[TO_MESH] = mesh->programs->progs.to_mesh,
 		[FROM_TASK] = mesh->programs->progs.from_task,
+		[FROM_BRIDGE] = mesh->programs->progs.from_bridge,
 	};
 	bool of_mesh = program == FROM_MESH || program == TO_MESH;
 	struct __sk_buff context = {
@@ -602,15 +607,15 @@ struct outcome mesh_run(struct mesh *mesh, enum program program, const struct fr
 	return outcome;
 }
 
-struct outcome mesh_run_framed(struct mesh *mesh, const char *node, uint32_t vni,
-			       const struct frame *frame)
+struct outcome mesh_run_framed_tc(struct mesh *mesh, const char *node, uint32_t vni,
+				  const struct frame *frame)
 {
 	struct outcome outcome;
 
 	mesh->stimulus->framed = 1;
 	mesh->stimulus->vni = vni;
 	mesh->stimulus->node_ipv4 = ntohl(ipv4(node));
-	outcome = mesh_run(mesh, FROM_MESH, frame);
+	outcome = mesh_run_tc(mesh, FROM_MESH, frame);
 	mesh->stimulus->framed = 0;
 	return outcome;
 }
@@ -623,12 +628,20 @@ static void buckets_clear(struct bpf_map *map)
 		map_set(map, &index, &empty);
 }
 
+/* Of all tests. Not the group's state, which would hide a test's own. */
+static struct mesh *the_mesh;
+
 static int mesh_fresh(void **state)
 {
 	static const char *const nodes[] = {HERE, NODE_2, NODE_3};
-	struct mesh *mesh = *state;
+	const enum form *form = *state;
+	struct mesh *mesh = the_mesh;
 	struct skep_config config = mesh_usual_config(mesh);
 	int32_t none = 0;
+
+	*state = mesh;
+	mesh->xdp = form && *form & FORM_XDP;
+	mesh->dsr = form && *form & FORM_DSR;
 
 	map_empty(mesh->programs->maps.services);
 	map_empty(mesh->programs->maps.allow);
@@ -639,6 +652,8 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
 	map_empty(mesh->programs->maps.fragments);
+	percpu_clear(mesh->programs->maps.next_hops,
+		     bpf_map__value_size(mesh->programs->maps.next_hops) / 8);
 	map_empty(mesh->programs->maps.affinity);
 	for (uint32_t i = 0; i < bpf_map__max_entries(mesh->programs->maps.task_flows); i++)
 		map_set(mesh->programs->maps.task_flows, &i, &none);
@@ -663,6 +678,8 @@ static int mesh_fresh(void **state)
 	mesh_frontend(mesh, "0.0.0.0:5353", IPPROTO_UDP, DNS, 53);
 	mesh_ring(mesh, WEB, 0, NO_TASKS);
 	mesh_ring(mesh, DNS, 0, NO_TASKS);
+	if (mesh->xdp)
+		xdp_links(mesh);
 	return 0;
 }
 
@@ -696,7 +713,8 @@ static int mesh_load(void **state)
 	struct mesh *mesh = calloc(1, sizeof(*mesh));
 
 	check(mesh, "memory");
-	*state = mesh;
+	(void)state;
+	the_mesh = mesh;
 	make_links(mesh);
 	mesh->programs = harness_bpf__open();
 	check(mesh->programs, "open the programs");
@@ -720,10 +738,9 @@ static int mesh_load(void **state)
 
 static int mesh_unload(void **state)
 {
-	struct mesh *mesh = *state;
-
-	harness_bpf__destroy(mesh->programs);
-	free(mesh);
+	(void)state;
+	harness_bpf__destroy(the_mesh->programs);
+	free(the_mesh);
 	return 0;
 }
 

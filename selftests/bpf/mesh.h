@@ -56,6 +56,8 @@ struct mesh {
 	int wire, mesh;		   /* ifindexes */
 	uint32_t run_flags;	   /* BPF_F_TEST_* of the runs to come */
 	uint32_t gso_size;	   /* of their packets; 0: no GSO packets */
+	bool xdp;		   /* the form that the test runs in: see forms.h */
+	bool dsr;
 };
 
 /* linux/bpf.h of newer kernels, BPF_F_TEST_SKB_CHECKSUM_COMPLETE: the skb has a checksum of all its
@@ -66,7 +68,8 @@ enum program {
 	FROM_WIRE,
 	FROM_MESH,
 	TO_MESH,
-	FROM_TASK
+	FROM_TASK,
+	FROM_BRIDGE
 };
 
 struct outcome {
@@ -75,13 +78,19 @@ struct outcome {
 	struct record record;
 };
 
-/* Runs the tests of a file, each with maps as described above. Returns main()'s result. */
+/* Runs the tests of a file, each with maps as described above. A test's initial_state, if it has
+ * one, is an enum form. Returns main()'s result. */
 int mesh_run_tests(const char *name, struct CMUnitTest *tests, size_t n);
 
 /* Ends the test if a checksum was right before and is not after. */
-struct outcome mesh_run(struct mesh *mesh, enum program program, const struct frame *frame);
+struct outcome mesh_run_tc(struct mesh *mesh, enum program program, const struct frame *frame);
 
 /* from_mesh, with a frame of the VNI from a node. */
+struct outcome mesh_run_framed_tc(struct mesh *mesh, const char *node, uint32_t vni,
+				  const struct frame *frame);
+
+/* The same in the form that the test runs in; tc's but for tests that forms.h runs. */
+struct outcome mesh_run(struct mesh *mesh, enum program program, const struct frame *frame);
 struct outcome mesh_run_framed(struct mesh *mesh, const char *node, uint32_t vni,
 			       const struct frame *frame);
 

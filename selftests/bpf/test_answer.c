@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	"10.0.0.11"
 #define AT_TASK 101
@@ -241,5 +242,5 @@ int main(void)
 		cmocka_unit_test(udp_of_a_lost_task_is_unreachable_if_there_is_no_other),
 	};
 
-	return mesh_run_tests("answer", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("answer", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 #include "skep/table.h"
 
 #define TASK_A "10.0.0.11"
@@ -571,5 +572,5 @@ int main(void)
 		cmocka_unit_test(packets_bytes_and_flows_are_counted_per_service_and_task),
 	};
 
-	return mesh_run_tests("balance", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("balance", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

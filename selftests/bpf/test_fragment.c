@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	 "10.0.0.11"
 #define AT_TASK	 101
@@ -346,5 +347,5 @@ int main(void)
 		cmocka_unit_test(the_sum_of_a_whole_piece_stays_right),
 	};
 
-	return mesh_run_tests("fragment", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("fragment", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	 "10.0.0.11"
 #define TASK_MAC "02:42:0a:00:00:0b"
@@ -111,7 +112,7 @@ static void the_way_back_is_to_the_ingress_node(void **state)
 	assert_memory_equal(&value.frontend, &frontend, sizeof(frontend));
 	assert_memory_equal(&value.ingress, &ingress, sizeof(ingress));
 	assert_int_equal(ntohs(value.frontend_port), 8080);
-	assert_int_equal(value.mode, SKEP_RETURN_TUNNEL);
+	assert_int_equal(value.mode, forms_mode(mesh));
 }
 
 static void a_frame_that_was_handed_on_still_names_the_ingress_node(void **state)
@@ -180,18 +181,18 @@ static void a_frame_that_names_no_node_as_ingress_is_dropped(void **state)
 
 static void a_frame_of_no_known_kind_is_dropped(void **state)
 {
-	static const uint32_t kinds[] = {0, 6, 7, 128, 255};
+	static const uint32_t kinds[] = {0, 6, 7, 128, 0x82, 0x83, 0x84, 0x85, 0xc1, 0x41, 255};
 	struct frame frame = tcp4(CLIENT, WEB_AT_2, SYN, FRAMED);
 	struct mesh *mesh = *state;
 
 	mesh_task(mesh, WEB, TASK, HERE, AT_TASK);
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 11; i++) {
 		struct outcome outcome =
 			mesh_run_framed(mesh, NODE_2, SKEP_VNI(kinds[i], 80), &frame);
 
 		expect_dropped(&outcome);
 	}
-	expect_verdicts_at(mesh, SKEP_DROP_BAD_FRAME, 5, __FILE__, __LINE__);
+	expect_verdicts_at(mesh, SKEP_DROP_BAD_FRAME, 11, __FILE__, __LINE__);
 }
 
 static void a_frame_not_addressed_to_a_task_is_dropped(void **state)
@@ -301,5 +302,5 @@ int main(void)
 		cmocka_unit_test(failures_of_the_kernel_are_counted),
 	};
 
-	return mesh_run_tests("frame", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("frame", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

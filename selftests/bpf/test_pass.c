@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 /* In each test the frontend has a task, so that whatever is taken for the service's would be seen.
  */
@@ -288,5 +289,5 @@ int main(void)
 		cmocka_unit_test(what_the_host_sends_to_a_task_by_icmp_passes),
 	};
 
-	return mesh_run_tests("pass", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("pass", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	 "10.0.0.11"
 #define AWAY	 "10.0.0.21"
@@ -347,5 +348,5 @@ int main(void)
 		cmocka_unit_test(a_reply_makes_no_flow),
 	};
 
-	return mesh_run_tests("return", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("return", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

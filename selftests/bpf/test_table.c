@@ -74,6 +74,17 @@ static void a_table_half_full_of_connections_loses_none(void **state)
 	assert_int_equal(mesh_verdict(mesh, SKEP_FLOW_EVICTED), 0);
 }
 
+static void a_table_two_thirds_full_of_half_open_connections_loses_none(void **state)
+{
+	struct mesh *mesh = *state;
+	size_t n = ways(mesh) * 2 / 3;
+
+	give_remote_tasks(mesh);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(sent(mesh, i, SYN), WAY_REDIRECT);
+	assert_int_equal(living(mesh, 0, n), n);
+}
+
 static void a_syn_flood_washes_out_no_established_connection(void **state)
 {
 	struct mesh *mesh = *state;
@@ -216,6 +227,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_half_full_of_connections_loses_none),
+		cmocka_unit_test(a_table_two_thirds_full_of_half_open_connections_loses_none),
 		cmocka_unit_test(a_syn_flood_washes_out_no_established_connection),
 		cmocka_unit_test(
 			a_full_table_still_takes_new_connections_and_counts_what_it_evicts),

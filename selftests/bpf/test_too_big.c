@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	"10.0.0.11"
 #define AT_TASK 101
@@ -188,5 +189,5 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_answered_is_dropped),
 	};
 
-	return mesh_run_tests("too_big", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("too_big", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

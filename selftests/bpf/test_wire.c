@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "forms.h"
 
 #define TASK	 "10.0.0.11"
 #define TASK_WEB TASK ":80"
@@ -288,5 +289,5 @@ int main(void)
 		cmocka_unit_test(forwarding_is_counted),
 	};
 
-	return mesh_run_tests("wire", tests, sizeof(tests) / sizeof(tests[0]));
+	return forms_run_tests("wire", tests, sizeof(tests) / sizeof(tests[0]), FORM_ANY);
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "xdp.h"
 
@@ -191,7 +192,7 @@ static void expect_hint(const struct mesh *mesh, const struct xdp_outcome *outco
 		.service_id = WEB,
 		.counter = ntohl(ipv4(task)) & 0xff,
 		.target_port = htons(80),
-		.new_flow = new_flow,
+		.flags = new_flow ? SKEP_HINT_NEW_FLOW : 0,
 		.version = SKEP_HINT_VERSION,
 	};
 
@@ -237,6 +238,46 @@ static void a_node_whose_neighbour_is_not_known_is_left_to_tc(void **state)
 	assert_int_equal(system("ip neigh del 192.0.2.2 dev wire0"), 0);
 	leaves_to_tc(mesh, &frame, NODE_2);
 	assert_int_equal(system("ip neigh add 192.0.2.2 lladdr " NODE_2_AT_WIRE " dev wire0"), 0);
+}
+
+/* Next hops are kept for a tick of the clock, 67 ms. */
+static void a_neighbour_that_changes_is_sent_to_soon_after(void **state)
+{
+	struct frame frame = tcp4(CLIENT, WEB_AT, SYN);
+	struct mesh *mesh = *state;
+	struct xdp_outcome outcome;
+	uint8_t mac[6];
+	int i;
+
+	give_task(mesh, NODE_2);
+	xdp_run(mesh, &frame);
+	assert_int_equal(system("ip neigh replace 192.0.2.2 lladdr " GATEWAY_MAC " dev wire0"), 0);
+	mac_parse(GATEWAY_MAC, mac);
+	for (i = 0; i < 100; i++) {
+		outcome = xdp_run(mesh, &frame);
+		assert_int_equal(outcome.result, XDP_TX);
+		if (!memcmp(outcome.frame.data, mac, sizeof(mac)))
+			break;
+		usleep(10000); /* between two looks at what is waited for */
+	}
+	assert_int_equal(system("ip neigh replace 192.0.2.2 lladdr " NODE_2_AT_WIRE " dev wire0"),
+			 0);
+	assert_true(i < 50);
+}
+
+static void a_next_hop_that_is_known_takes_no_packet_that_is_too_big_for_it(void **state)
+{
+	static char payload[TUNNEL_MTU - 40 + 2];
+	struct frame frame = tcp4(CLIENT, WEB_AT, SYN), large;
+	struct mesh *mesh = *state;
+	struct xdp_outcome outcome;
+
+	memset(payload, 'x', sizeof(payload) - 1);
+	large = tcp4(CLIENT, WEB_AT, ACK, .payload = payload);
+	give_task(mesh, NODE_2);
+	assert_int_equal(xdp_run(mesh, &frame).result, XDP_TX);
+	outcome = xdp_run(mesh, &large);
+	expect_xdp_passed(&outcome, &large, sizeof(struct skep_hint));
 }
 
 static void a_node_without_a_route_is_left_to_tc(void **state)
@@ -428,6 +469,8 @@ int main(void)
 		cmocka_unit_test(a_node_whose_neighbour_is_not_known_is_left_to_tc),
 		cmocka_unit_test(a_node_without_a_route_is_left_to_tc),
 		cmocka_unit_test(a_node_behind_an_interface_without_xdp_is_left_to_tc),
+		cmocka_unit_test(a_neighbour_that_changes_is_sent_to_soon_after),
+		cmocka_unit_test(a_next_hop_that_is_known_takes_no_packet_that_is_too_big_for_it),
 		cmocka_unit_test(a_packet_too_big_for_the_tunnel_is_left_to_tc),
 		cmocka_unit_test(a_packet_without_a_hop_left_is_left_to_tc),
 		cmocka_unit_test(what_is_for_no_published_port_passes),

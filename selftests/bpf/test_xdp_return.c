@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A tunnel frame at the XDP program: a reply is stripped and sent on, all else goes up to skep0. */
+/* A tunnel frame at the XDP program of the ingress node: a reply is stripped and sent on, all else
+ * goes up to skep0. */
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -130,7 +131,7 @@ static void goes_up(struct mesh *mesh, const struct frame *frame)
 	expect_no_verdict(mesh);
 }
 
-static void what_is_for_a_task_here_goes_up(void **state)
+static void what_is_no_reply_and_for_no_task_here_goes_up(void **state)
 {
 	static const uint32_t kinds[] = {0,
 					 SKEP_FRAME_FORWARD,
@@ -285,7 +286,7 @@ int main(void)
 		cmocka_unit_test(a_client_far_away_is_reached_by_its_gateway),
 		cmocka_unit_test(a_client_behind_another_wire_is_reached_by_a_redirect),
 		cmocka_unit_test(a_syn_ack_tells_which_task_has_the_flow),
-		cmocka_unit_test(what_is_for_a_task_here_goes_up),
+		cmocka_unit_test(what_is_no_reply_and_for_no_task_here_goes_up),
 		cmocka_unit_test(a_frame_from_a_stranger_goes_up),
 		cmocka_unit_test(a_frame_for_another_machine_goes_up),
 		cmocka_unit_test(a_reply_of_no_frontend_of_this_node_goes_up),

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,60 @@ struct xdp_outcome xdp_run_with_meta(struct mesh *mesh, const struct frame *fram
 struct xdp_outcome xdp_run(struct mesh *mesh, const struct frame *frame)
 {
 	return xdp_run_with_meta(mesh, frame, "", 0);
+}
+
+static uint64_t drops(struct mesh *mesh)
+{
+	uint64_t packets = 0;
+
+	for (int verdict = SKEP_DROP_TTL; verdict <= SKEP_DROP_ERROR; verdict++)
+		packets += mesh_verdict(mesh, (enum skep_verdict)verdict);
+	return packets;
+}
+
+struct outcome xdp_receive(struct mesh *mesh, const struct frame *frame, const void *meta,
+			   size_t length)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = mesh->wire, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter,
+		    .prog_fd = bpf_program__fd(mesh->programs->progs.from_wire));
+	uint8_t data[FRAME_SIZE + 256];
+	struct xdp_md context = {
+		.data = (uint32_t)length,
+		.data_end = (uint32_t)(length + frame->length),
+		.ingress_ifindex = (uint32_t)mesh->wire,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = data,
+		    .data_size_in = (uint32_t)(length + frame->length), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 1);
+	struct outcome outcome = {.frame = *frame};
+	struct seen *seen = &mesh->programs->bss->seen;
+	uint64_t dropped = drops(mesh);
+
+	if (bpf_tc_hook_create(&hook) || bpf_tc_attach(&hook, &filter))
+		fail_msg("attach from_wire: %s", strerror(errno));
+	memcpy(data, meta, length);
+	memcpy(data + length, frame->data, frame->length);
+	memset(&mesh->programs->bss->record, 0, sizeof(struct record));
+	seen->length = 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(mesh->programs->progs.pass_all), &run))
+		fail_msg("live frames: %s", strerror(errno));
+	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
+	outcome.record = mesh->programs->bss->record;
+	if (outcome.record.way != WAY_NONE) {
+		outcome.result = TC_ACT_REDIRECT;
+		outcome.frame.length = seen->length;
+		memcpy(outcome.frame.data, seen->data, seen->length);
+	} else {
+		outcome.result = drops(mesh) > dropped ? TC_ACT_SHOT : TC_ACT_OK;
+	}
+	if (frame_checksums_right(frame) && !frame_checksums_right(&outcome.frame)) {
+		frames_equal(frame, &outcome.frame);
+		fail_msg("a checksum is wrong after from_wire");
+	}
+	return outcome;
 }
 
 uint16_t xdp_source_port(const struct frame *framed)

@@ -36,6 +36,14 @@ struct xdp_outcome xdp_run(struct mesh *mesh, const struct frame *frame);
 struct xdp_outcome xdp_run_with_meta(struct mesh *mesh, const struct frame *frame, const void *meta,
 				     size_t length);
 
+/*
+ * What from_wire makes of a frame with metadata. A tc test run takes none, so a live frame goes
+ * through wire0: by an XDP program that lets all through as it was given, and up into from_wire.
+ * That it was dropped is seen by the verdicts; a frame is seen only if it was redirected.
+ */
+struct outcome xdp_receive(struct mesh *mesh, const struct frame *frame, const void *meta,
+			   size_t length);
+
 /* A frame around a frame, as skep sends it; id and source port are like another's. */
 struct outer_recipe {
 	const char *mac_from, *mac_to, *from, *to;
@@ -52,10 +60,13 @@ uint16_t xdp_source_port(const struct frame *framed);
 void expect_xdp_passed_at(const struct xdp_outcome *outcome, const struct frame *frame,
 			  size_t meta_length, const char *file, int line);
 #define expect_ways(mesh, forwarded, returned, hinted)                                             \
+	expect_all_ways(mesh, forwarded, returned, hinted, 0)
+#define expect_all_ways(mesh, forwarded, returned, hinted, stripped)                               \
 	do {                                                                                       \
 		assert_int_equal(mesh_xdp_counter(mesh, SKEP_XDP_FORWARDED), forwarded);           \
 		assert_int_equal(mesh_xdp_counter(mesh, SKEP_XDP_RETURNED), returned);             \
 		assert_int_equal(mesh_xdp_counter(mesh, SKEP_XDP_HINTED), hinted);                 \
+		assert_int_equal(mesh_xdp_counter(mesh, SKEP_XDP_STRIPPED), stripped);             \
 	} while (0)
 
 #endif

@@ -118,6 +118,12 @@ check "until its time is over" within 3 is 0 overrides_of n1 length
 check "then they get their share" shares hits 192.0.2.1:8080 25 "${ALL[@]}"
 
 # weight
+must order n1 weight web.1 3
+weighed() { # web.1 has three of each six
+	is "web.1 60 web.2 20 web.3 20 web.4 20" eval \
+		'client_run hits 192.0.2.1:8080 120 | awk "/^task/ { print \$2, \$3 }" | sort | xargs'
+}
+check "a task of weight 3 gets three times its share" weighed
 must order n1 weight web.1 0
 check "a task of weight 0 gets nothing" shares hits 192.0.2.1:8080 33 web.2 web.3 web.4
 check "what is said of it anew takes the place of the old" order n1 weight web.1 1

@@ -24,13 +24,14 @@
 #   stop NAME [SIGNAL]        Sends SIGNAL (TERM), waits for it to go (15 s, then KILL). Its exit status if it is known.
 #   build TARGET…             make, in the checkout.
 #   need PROGRAM…             Bails out, saying what is missing.
-#   $BACKEND $CLIENT          The test tools (tools/backend.c, tools/client.c tell their use), built if they must be.
+#   $BACKEND $CLIENT $PROBER  The test tools (tools/*.c tell their use), built if they must be.
 
 set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BACKEND=$ROOT/build/selftests/backend
 CLIENT=$ROOT/build/selftests/client
+PROBER=$ROOT/build/selftests/prober
 SKEP=${SKEP:-$ROOT/build/skep}
 
 RUN=

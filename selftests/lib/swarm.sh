@@ -4,12 +4,14 @@
 # A real Swarm on this machine: a dockerd in each node's network namespace; n1 is the manager, the others are workers. Sourced
 # after lib.sh and net.sh (net_begin first).
 #
-#   swarm_begin NODE…         Boots the daemons, makes the Swarm, imports the image $SWARM_IMAGE (busybox and the backend at /backend), waits
+#   swarm_begin NODE…         Boots the daemons, makes the Swarm, imports the image $SWARM_IMAGE (busybox; the test tools as /backend, /client, /prober), waits
 #                             until all nodes are ready. Takes some ten seconds.
 #   docker_on NODE ARGUMENT…  The docker command on a node: docker_on n1 service ls
 #   service_create NAME REPLICAS FLAG…   A service of backends (HTTP on 80, UDP echo on 53; tasks are called NAME.SLOT), detached:
 #                             service_create web 4 --publish 8080:80 --publish 8053:53/udp
 #   service_running NAME N    Succeeds if exactly N tasks of it are meant to run, and do.
+#   service_vip NAME NETWORK  Its VIP on a network.
+#   container_of NODE NAME    The id of a container of the service on the node.
 #   service_gone NAME         Succeeds if no container of it is left on any node.
 #   dockerd_start NODE / dockerd_stop NODE [SIGNAL]   One daemon (a restarted one keeps its state).
 #   node_ready NODE…          Succeeds if Swarm calls the nodes ready.
@@ -56,7 +58,7 @@ dockerd_start() {
 		exec "$@"' dockerd "$node" "$dir" dockerd \
 		--config-file "$dir/daemon.json" --data-root "$dir/docker" --exec-root "$dir/exec" \
 		--pidfile "$dir/dockerd.pid" --host "unix://$dir/docker.sock" \
-		--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$RUN/tasks-$node" \
+		--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$RUN/node-$node/containers" \
 		--storage-driver "$SWARM_STORAGE" --log-level "${DOCKERD_LOG:-warn}"
 }
 
@@ -73,7 +75,7 @@ swarm_image() {
 	local root=$RUN_DIR/image
 	mkdir -p "$root/bin" "$root/tmp" "$root/etc" || return 1
 	cp "$(command -v busybox)" "$root/bin/busybox" || return 1
-	cp "$BACKEND" "$root/backend" || return 1
+	cp "$BACKEND" "$CLIENT" "$PROBER" "$root/" || return 1
 	local applet
 	for applet in sh ls ps ip nc ping cat sleep hostname netstat; do
 		ln -sf busybox "$root/bin/$applet"
@@ -141,6 +143,17 @@ service_create() {
 	shift 2
 	docker_on n1 service create --quiet --detach --no-resolve-image --name "$name" \
 		--replicas "$replicas" --hostname '{{.Service.Name}}.{{.Task.Slot}}' "$@" "$SWARM_IMAGE"
+}
+
+service_vip() {
+	local network
+	network=$(docker_on n1 network inspect --format '{{.Id}}' "$2") || return 1
+	docker_on n1 service inspect "$1" | jq -er --arg id "$network" \
+		'.[0].Endpoint.VirtualIPs[] | select(.NetworkID == $id) | .Addr | sub("/.*"; "")'
+}
+
+container_of() {
+	docker_on "$1" ps -q --filter "label=com.docker.swarm.service.name=$2" | head -n 1
 }
 
 service_running() {

@@ -164,16 +164,19 @@ static void services_are_listed_with_their_ports(void **state)
 	      "[{\"id\": \"s1\", \"name\": \"web\", \"service_id\": 1, \"ports\":"
 	      "  [{\"published\": 8080, \"target\": 80, \"protocol\": \"tcp\"},"
 	      "   {\"published\": 53, \"target\": 5353, \"protocol\": \"udp\"}],"
-	      "  \"tasks\": {\"serving\": 4, \"draining\": 1}, \"ring\": 4,"
+	      "  \"tasks\": {\"serving\": 4, \"draining\": 1}, \"ring\": 4, \"return\": \"dsr\","
 	      "  \"packets\": 1000, \"bytes\": 1572864, \"new_flows\": 40},"
 	      " {\"id\": \"s2\", \"name\": \"db\", \"service_id\": null, \"ports\": [],"
 	      "  \"tasks\": {\"serving\": 1, \"draining\": 0}, \"ring\": null,"
 	      "  \"packets\": null, \"bytes\": null, \"new_flows\": null}]",
-	      "SERVICE  PORTS                      SERVING  DRAINING  RING  NEW FLOWS  PACKETS    "
+	      "SERVICE  PORTS                      SERVING  DRAINING  RING  RETURN  NEW FLOWS  "
+	      "PACKETS    "
 	      "BYTES\n"
-	      "web      8080->80/tcp,53->5353/udp        4         1     4         40     1000  "
+	      "web      8080->80/tcp,53->5353/udp        4         1     4  dsr            40     "
+	      "1000  "
 	      "1.5 MiB\n"
-	      "db       -                                1         0     -          -        -     "
+	      "db       -                                1         0     -  -               -      "
+	      "  -     "
 	      "   -\n");
 }
 
@@ -185,9 +188,9 @@ static void services_with_labels_that_cannot_be_honoured_are_marked(void **state
 	      "   {\"label\": \"skep.allow\", \"why\": \"one\"},"
 	      "   {\"label\": \"skep.\\u001b[m\", \"why\": \"two\"}]},"
 	      " {\"name\": \"db\", \"ports\": [], \"problems\": []}]",
-	      "SERVICE  PORTS  SERVING  DRAINING  RING  NEW FLOWS  PACKETS  BYTES\n"
-	      "web !    -            -         -     -          -        -      -\n"
-	      "db       -            -         -     -          -        -      -\n"
+	      "SERVICE  PORTS  SERVING  DRAINING  RING  RETURN  NEW FLOWS  PACKETS  BYTES\n"
+	      "web !    -            -         -     -  -               -        -      -\n"
+	      "db       -            -         -     -  -               -        -      -\n"
 	      "\n"
 	      "labels that cannot be honoured\n"
 	      "! web: skep.allow: one\n"
@@ -311,7 +314,8 @@ static void lists_of_anything_at_all_are_survived(void **state)
 	"   {\"name\": \"eth0\", \"datapath\": \"xdp\", \"why\": null},"                           \
 	"   {\"name\": \"eth1\", \"datapath\": \"tc\", \"why\": \"its driver has no native "       \
 	"XDP\"}],"                                                                                 \
-	"   \"xdp\": {\"forwarded\": 7, \"returned\": 8, \"hinted\": 0}, \"mesh\": \"skep0\","     \
+	"   \"xdp\": {\"forwarded\": 7, \"returned\": 8, \"hinted\": 0}, \"return\": \"dsr\", "    \
+	"\"mesh\": \"skep0\","                                                                     \
 	"   \"tunnel_port\": 4799, \"underlay\": " underlay ", \"tunnel_mtu\": 1450,"              \
 	"   \"problem\": null, \"memory_bytes\": 20971520,"                                        \
 	"   \"applied\": {\"count\": 12, \"last_ms\": 1.34, \"inserted\": 5, \"replaced\": 0,"     \
@@ -347,8 +351,9 @@ static void status_in_order_says_so_first(void **state)
 		"           eth0: XDP and tc\n"
 		"           eth1: tc alone, its driver has no native XDP\n"
 		"xdp        7 packets sent to other nodes, 8 replies sent to clients, 0 handed to "
-		"tc with "
-		"their task\n"
+		"tc with their task, 0 from other nodes stripped for tc\n"
+		"return     dsr: the tasks' nodes answer clients themselves, unless a service's "
+		"label says otherwise\n"
 		"tunnel     skep0, from 10.1.0.1, UDP port 4799, carries packets of up to 1450 "
 		"bytes\n"
 		"applied    12 times, last in 1.3 ms: 5 entries inserted, 0 replaced, 1 deleted\n"
@@ -382,8 +387,9 @@ static void status_puts_problems_first_and_marks_them(void **state)
 		"           eth0: XDP and tc\n"
 		"           eth1: tc alone, its driver has no native XDP\n"
 		"xdp        7 packets sent to other nodes, 8 replies sent to clients, 0 handed to "
-		"tc with "
-		"their task\n"
+		"tc with their task, 0 from other nodes stripped for tc\n"
+		"return     dsr: the tasks' nodes answer clients themselves, unless a service's "
+		"label says otherwise\n"
 		"tunnel     none\n"
 		"applied    12 times, last in 1.3 ms: 5 entries inserted, 0 replaced, 1 deleted\n"
 		"\n"

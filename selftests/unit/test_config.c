@@ -78,6 +78,7 @@ static void defaults_are_those_documented(void **state)
 	assert_string_equal(config.run_dir, "/run/skep");
 	assert_string_equal(config.cgroup, "");
 	assert_int_equal(config.datapath, DATAPATH_AUTO);
+	assert_false(config.dsr);
 	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config.max_flows, 262144);
 	assert_int_equal(config.max_tasks, 65536);
@@ -104,6 +105,7 @@ static void every_flag_is_also_a_line_of_the_file(void **state)
 				   "run-dir /r\n"
 				   "cgroup /c\n"
 				   "datapath xdp\n"
+				   "return dsr\n"
 				   "log-level debug\n"
 				   "max-flows 1024\n"
 				   "max-tasks 100\n"
@@ -129,6 +131,7 @@ static void every_flag_is_also_a_line_of_the_file(void **state)
 	assert_string_equal(config.run_dir, "/r");
 	assert_string_equal(config.cgroup, "/c");
 	assert_int_equal(config.datapath, DATAPATH_XDP);
+	assert_true(config.dsr);
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config.max_flows, 1024);
 	assert_int_equal(config.max_tasks, 100);
@@ -185,6 +188,7 @@ static void a_bad_line_is_named_by_file_and_line(void **state)
 	refuses_line("source swam\n",
 		     "1: source: \"swam\" is none of auto, swarm, feed, file:PATH");
 	refuses_line("source file:\n", "1: source: file: needs a path of 1 to 255 bytes");
+	refuses_line("return direct\n", "1: return: \"direct\" is neither tunnel nor dsr");
 	refuses_line("datapath fast\n", "1: datapath: \"fast\" is none of auto, xdp, tc");
 	refuses_line("log-level loud\n",
 		     "1: log-level: \"loud\" is none of error, warning, info, debug");

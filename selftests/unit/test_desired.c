@@ -26,6 +26,7 @@ struct fixture {
 	struct ring_set rings;	   /* and held last */
 	struct desired desired;
 	struct skep_addr underlay;
+	bool dsr; /* --return */
 	const struct datapath_local_task *local;
 	size_t n_local;
 	struct skep_addr addresses[4]; /* underlay alone, if there are none */
@@ -82,6 +83,7 @@ static void build(struct fixture *fixture)
 		.addresses = fixture->n_addresses ? fixture->addresses : &fixture->underlay,
 		.n_addresses = fixture->n_addresses ? fixture->n_addresses : 1,
 		.net = fixture->net,
+		.dsr = fixture->dsr,
 		.tasks = fixture->local,
 		.n_tasks = fixture->n_local,
 	};
@@ -456,6 +458,31 @@ static void flags_are(const struct fixture *fixture, const char *addr, uint8_t f
 	assert_int_equal(frontend(fixture, addr, 53, IPPROTO_UDP)->flags, flags);
 }
 
+static void returns_by(const char *labels, bool dsr, uint8_t flags)
+{
+	struct fixture fixture;
+	char text[256];
+
+	snprintf(text, sizeof(text), LABELLED("a", "%s"), labels);
+	begin(&fixture, text, "");
+	fixture.dsr = dsr;
+	build(&fixture);
+	flags_are(&fixture, "", flags);
+	flags_are(&fixture, "192.0.2.1", flags);
+	end(&fixture);
+}
+
+static void test_the_label_says_how_replies_return_else_the_agents_flag(void **state)
+{
+	(void)state;
+	for (int dsr = 0; dsr < 2; dsr++) {
+		returns_by("", dsr, dsr ? SKEP_SERVICE_DSR : 0);
+		returns_by("\"skep.return\":\"dsr\"", dsr, SKEP_SERVICE_DSR);
+		returns_by("\"skep.return\":\"tunnel\"", dsr, 0);
+		returns_by("\"skep.return\":\"sideways\"", dsr, dsr ? SKEP_SERVICE_DSR : 0);
+	}
+}
+
 static bool allows(const struct fixture *fixture, const char *service, const char *network)
 {
 	struct addr_prefix prefix;
@@ -706,6 +733,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_each_service_has_a_ring_of_its_serving_tasks_in_the_order_of_their_addresses),
+		cmocka_unit_test(test_the_label_says_how_replies_return_else_the_agents_flag),
 		cmocka_unit_test(test_services_keep_the_ids_that_the_map_gives_them),
 		cmocka_unit_test(test_an_id_that_nobody_can_have_lent_is_not_kept),
 		cmocka_unit_test(

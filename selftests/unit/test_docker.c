@@ -286,7 +286,8 @@ static void fake_engine_event_shows_a_new_container_at_once(void **state)
 	publish_containers(fixture, 20, 100);
 	assert_int_equal(fake_event(&fixture->engine,
 				    "{\"Type\":\"container\",\"Action\":\"start\","
-				    "\"Actor\":{\"ID\":\"c1\"}}"),
+				    "\"Actor\":{\"ID\":\"c1\",\"Attributes\":{"
+				    "\"com.docker.swarm.task.id\":\"t1\"}}}"),
 			 1);
 	uint64_t began = loop_now_ns();
 	want_containers(fixture, 20);
@@ -299,7 +300,8 @@ static void fake_engine_event_shows_a_new_container_at_once(void **state)
 	assert_int_equal(list[2].pid, 110);
 	publish_containers(fixture, 0, 0);
 	fake_event(&fixture->engine, "{\"Type\":\"container\",\"Action\":\"die\","
-				     "\"Actor\":{\"ID\":\"c0\"}}");
+				     "\"Actor\":{\"ID\":\"c0\",\"Attributes\":{"
+				     "\"com.docker.swarm.task.id\":\"t0\"}}}");
 	want_containers(fixture, 0);
 	assert_int_equal(fixture->n_events, 2);
 }
@@ -339,6 +341,51 @@ static void fake_engine_restarted_is_read_anew(void **state)
 	assert_true(wait_until(fixture->loop, is_well, fixture, 3000));
 }
 
+#define NETWORKS(text) "\"NetworkSettings\":{\"Networks\":{" text "}}"
+#define NETWORK(name, id, address)                                                                 \
+	"\"" name "\":{\"NetworkID\":\"" id "\",\"IPAddress\":\"" address "\"}"
+#define LOCAL_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static bool has_networks(void *context)
+{
+	struct fixture *fixture = context;
+	size_t n;
+	const struct docker_container *list = docker_containers(fixture->docker, &n);
+
+	return n == 1 && list[0].n_networks == fixture->wanted;
+}
+
+static void fake_engine_networks_of_any_container_are_told_as_they_come(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct docker_container *container;
+	char text[ADDR_TEXT_SIZE];
+	size_t n;
+
+	fake_set(&fixture->engine, "/containers/json", 200,
+		 "[{\"Id\":\"c0\",\"Labels\":{}," NETWORKS(
+			 NETWORK("bridge", LOCAL_ID, "172.17.0.2") "," NETWORK(
+				 "none", "netz", "") "," NETWORK("app", "neta", "10.0.1.7")) "}]");
+	open_docker(fixture);
+	want_containers(fixture, 1);
+	container = docker_containers(fixture->docker, &n);
+	assert_string_equal(container->task_id, "");
+	assert_string_equal(container->id, "c0");
+	assert_int_equal(container->n_networks, 1);
+	assert_string_equal(container->networks[0].id, "neta");
+	assert_string_equal(addr_text(&container->networks[0].address, text), "10.0.1.7");
+
+	fake_set(&fixture->engine, "/containers/json", 200,
+		 "[{\"Id\":\"c0\",\"Labels\":{}," NETWORKS(NETWORK(
+			 "other", "netb", "10.0.2.7") "," NETWORK("app", "neta", "10.0.1.7")) "}]");
+	fake_event(&fixture->engine,
+		   "{\"Action\":\"connect\",\"Type\":\"network\",\"Actor\":{\"ID\":"
+		   "\"netb\",\"Attributes\":{\"container\":\"c0\"}}}");
+	fixture->wanted = 2;
+	assert_true(wait_until(fixture->loop, has_networks, fixture, 1500));
+	assert_int_equal(fixture->n_events, 0); /* no task's: other nodes need not look */
+}
+
 static void fake_engine_hostile_answers_are_survived(void **state)
 {
 	static const char *const lists[] = {
@@ -348,6 +395,10 @@ static void fake_engine_hostile_answers_are_survived(void **state)
 		"[{\"Id\":\"c9\",\"Labels\":{\"com.docker.swarm.task.id\":\"\"}}]",
 		"[{\"Id\":\"c9\",\"Labels\":{\"com.docker.swarm.task.id\":[]}}]",
 		"[{\"Id\":\"c9\",\"Labels\":{\"com.docker.swarm.task.id\":\"t9\"}}]",
+		"[{\"Id\":\"c9\",\"NetworkSettings\":{\"Networks\":{\"a\":3,\"b\":{\"NetworkID\":[]"
+		"},"
+		"\"c\":{\"NetworkID\":\"../x\",\"IPAddress\":\"10.0.0.1\"},"
+		"\"d\":{\"NetworkID\":\"x\",\"IPAddress\":\"10.0.0.1.1\"}}}}]",
 		"[[[[",
 	};
 	static const char *const inspections[] = {
@@ -401,6 +452,7 @@ int main(void)
 		TEST(fake_engine_event_shows_a_new_container_at_once),
 		TEST(fake_engine_container_started_again_has_another_process),
 		TEST(fake_engine_restarted_is_read_anew),
+		TEST(fake_engine_networks_of_any_container_are_told_as_they_come),
 		TEST(fake_engine_hostile_answers_are_survived),
 		cmocka_unit_test(a_socket_s_path_is_taken_from_its_url),
 	};

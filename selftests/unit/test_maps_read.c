@@ -71,7 +71,9 @@ static void put_service(int names, __u32 id, const char *text)
 static void put_frontend(int services, const char *at, uint16_t port, __u8 protocol, __u32 id)
 {
 	struct skep_frontend key = {addr(at), htons(port), protocol, 0};
-	struct skep_service value = {.service_id = id, .target_port = htons(80)};
+	struct skep_service value = {.service_id = id,
+				     .target_port = htons(80),
+				     .flags = id == 3 ? SKEP_SERVICE_DSR : 0};
 
 	/* The unspecified address is 16 zero bytes in either family. */
 	if (!strcmp(at, "0.0.0.0"))
@@ -410,14 +412,16 @@ static void services_are_seen_without_an_agent(void **state)
 		rows, 0,
 		"{\"id\":\"id-api\",\"name\":\"api\",\"service_id\":1,\"ports\":[{\"published\":81,"
 		"\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":0,\"draining\":0},"
-		"\"ring\":null,\"options\":null,\"problems\":null,\"packets\":0,\"bytes\":0,"
+		"\"ring\":null,\"return\":\"tunnel\",\"options\":null,\"problems\":null,"
+		"\"packets\":0,\"bytes\":0,"
 		"\"new_flows\":0}");
 	snprintf(
 		expected, sizeof(expected),
 		"{\"id\":\"id-web\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":53,"
 		"\"target\":80,\"protocol\":\"udp\"},{\"published\":8080,\"target\":80,"
 		"\"protocol\":"
-		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"options\":null,"
+		"\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},\"ring\":3,\"return\":\"dsr\","
+		"\"options\":null,"
 		"\"problems\":null,\"packets\":%d,"
 		"\"bytes\":%d,\"new_flows\":%d}",
 		10 * cpus, 1000 * cpus, cpus);

@@ -143,14 +143,16 @@ static void nodes_count_their_tasks(void **state)
 static void services_show_ports_ring_and_counters(void **state)
 {
 	(void)state;
-	expect(views_services(test.model, &test.snapshot),
+	expect(views_services(test.model, &test.snapshot, false),
 	       "[{\"id\":\"s1\",\"name\":\"web\",\"service_id\":3,\"ports\":[{\"published\":8080,"
 	       "\"target\":80,\"protocol\":\"tcp\"}],\"tasks\":{\"serving\":1,\"draining\":1},"
-	       "\"ring\":1,\"options\":{\"policy\":\"round-robin\",\"affinity_s\":10800,"
+	       "\"ring\":1,\"return\":\"tunnel\",\"options\":{\"policy\":\"round-robin\","
+	       "\"affinity_s\":10800,"
 	       "\"prefer\":null,\"return\":null,\"idle_s\":0,\"udp_idle_s\":30,\"allow\":null,"
 	       "\"bind\":null},\"problems\":[],\"packets\":10,\"bytes\":1000,\"new_flows\":5},"
 	       "{\"id\":\"s2\",\"name\":\"quiet\",\"service_id\":null,\"ports\":[],\"tasks\":{"
-	       "\"serving\":0,\"draining\":0},\"ring\":null,\"options\":{\"policy\":\"round-"
+	       "\"serving\":0,\"draining\":0},\"ring\":null,\"return\":\"tunnel\",\"options\":{"
+	       "\"policy\":\"round-"
 	       "robin\","
 	       "\"affinity_s\":10800,\"prefer\":null,\"return\":null,\"idle_s\":0,"
 	       "\"udp_idle_s\":30,\"allow\":null,\"bind\":null},\"problems\":[],"
@@ -163,7 +165,7 @@ static json_t *field_of(const struct model_service *service, const char *name)
 	struct snapshot empty = {0};
 	struct model_service services[1] = {*service};
 	struct model model = {.services = services, .n_services = 1};
-	json_t *rows = views_services(&model, &empty);
+	json_t *rows = views_services(&model, &empty, false);
 	json_t *field = json_incref(json_object_get(json_array_get(rows, 0), name));
 
 	json_decref(rows);
@@ -275,7 +277,7 @@ static void without_a_model_lists_are_empty(void **state)
 
 	(void)state;
 	expect(views_nodes(NULL, &empty, NULL), "[]");
-	expect(views_services(NULL, &empty), "[]");
+	expect(views_services(NULL, &empty, false), "[]");
 	expect(views_tasks(NULL, &empty, NULL, &test.node, &test.net), "[]");
 	expect(views_flows(NULL, 0, NULL, &empty, 0), "[]");
 }
@@ -345,7 +347,8 @@ static void status_of_a_manager(void **state)
 	       "2378,\"problem\":"
 	       "\"port taken\"},\"datapath\":{\"interfaces\":[{\"name\":\"eth0\","
 	       "\"datapath\":\"tc\",\"why\":\"its driver has no native XDP\"}],\"xdp\":{"
-	       "\"forwarded\":0,\"returned\":0,\"hinted\":0},\"mesh\":\"skep0\","
+	       "\"forwarded\":0,\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\","
+	       "\"mesh\":\"skep0\","
 	       "\"tunnel_port\":4799,\"underlay\":\"10.1.0.1\",\"tunnel_mtu\":1450,\"problem\":"
 	       "null,"
 	       "\"memory_bytes\":4096,\"applied\":{\"count\":2,\"last_ms\":1.5,\"inserted\":1,"
@@ -354,7 +357,7 @@ static void status_of_a_manager(void **state)
 
 static void status_tells_what_xdp_does(void **state)
 {
-	const uint64_t xdp[SKEP_XDP_WAY_COUNT] = {7, 8, 9}, verdicts[SKEP_VERDICT_COUNT] = {0};
+	const uint64_t xdp[SKEP_XDP_WAY_COUNT] = {7, 8, 9, 10}, verdicts[SKEP_VERDICT_COUNT] = {0};
 	const struct datapath_wire wire = {.ifindex = 2, .xdp = true};
 	struct views_status status = a_status(verdicts);
 	json_t *json, *part;
@@ -368,7 +371,7 @@ static void status_tells_what_xdp_does(void **state)
 	expect(json_incref(json_array_get(json_object_get(part, "interfaces"), 0)),
 	       "{\"name\":\"eth0\",\"datapath\":\"xdp\",\"why\":null}");
 	expect(json_incref(json_object_get(part, "xdp")),
-	       "{\"forwarded\":7,\"returned\":8,\"hinted\":9}");
+	       "{\"forwarded\":7,\"returned\":8,\"hinted\":9,\"stripped\":10}");
 	json_decref(json);
 }
 
@@ -399,7 +402,8 @@ static void status_before_anything_is_known(void **state)
 		     "\"services\":0,\"tasks\":0,\"bad_labels\":0,\"version\":null,\"age_s\":null},"
 		     "\"feed\":null,"
 		     "\"datapath\":{\"interfaces\":[],\"xdp\":{\"forwarded\":0,"
-		     "\"returned\":0,\"hinted\":0},\"mesh\":null,\"tunnel_port\":4799,"
+		     "\"returned\":0,\"hinted\":0,\"stripped\":0},\"return\":\"tunnel\",\"mesh\":"
+		     "null,\"tunnel_port\":4799,"
 		     "\"underlay\":null,\"tunnel_mtu\":null,\"problem\":"
 		     "\"this node's own address is not known\",\"memory_bytes\":0,\"applied\":{"
 		     "\"count\":0,\"last_ms\":0.0,\"inserted\":0,\"replaced\":0,\"deleted\":0}}}");

@@ -114,10 +114,12 @@ static int open_basics(struct agent *agent, struct skep_error *error)
 	int err;
 
 	agent->loop = loop_new();
+	if (!agent->loop)
+		return error_errno(error, -errno, "cannot make the event loop");
 	agent->journal = journal_new();
-	if (!agent->loop || !agent->journal)
-		return error_errno(error, agent->loop ? -ENOMEM : -errno,
-				   "cannot make the event loop");
+	agent->peers = peers_new();
+	if (!agent->journal || !agent->peers)
+		return error_errno(error, -ENOMEM, "cannot start");
 	err = run_dir_lock(agent->config->run_dir, &agent->run_dir, error);
 	if (!err)
 		err = routes_open(&agent->routes, error);
@@ -156,6 +158,7 @@ static int open_datapath(struct agent *agent, struct skep_error *error)
 				    .max_nodes = config->max_nodes,
 				    .max_flows = config->max_flows,
 				    .mode = config->datapath,
+				    .cgroup = config->cgroup,
 			    },
 			    error);
 	if (!err)
@@ -230,6 +233,7 @@ static void agent_close(struct agent *agent)
 	if (agent->loop)
 		agent_work_close(agent);
 	override_answers_close(agent);
+	metrics_server_close(agent->metrics);
 	api_close(agent->api);
 	if (agent->docker)
 		docker_close(agent->docker);
@@ -251,6 +255,7 @@ static void agent_close(struct agent *agent)
 	run_dir_unlock(agent->config->run_dir, agent->run_dir);
 	routes_close(agent->routes);
 	journal_free(agent->journal);
+	peers_free(agent->peers);
 	overrides_close(agent->overrides);
 	model_free(agent->incoming);
 	model_free(agent->model);

@@ -11,7 +11,9 @@
 #include "agent/override_answers.h"
 #include "agent/parts.h"
 #include "agent/views.h"
+#include "agent/views_names.h"
 #include "datapath/read.h"
+#include "lib/version.h"
 
 #define DEFAULT_FLOWS 1000
 #define NS_PER_S      1000000000ULL
@@ -79,6 +81,7 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 		return err;
 	*body = views_status(&status);
 	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
+		      json_object_set_new(*body, "names", views_names(agent->datapath)) ||
 		      json_object_set_new(*body, "overrides", overrides_json(agent->overrides)) ||
 		      json_object_set_new(*body, "overrides_problem",
 					  json_from_text(overrides_problem(agent->overrides))))) {
@@ -124,7 +127,11 @@ static int answer_services(void *context, const struct api_query *query, json_t 
 	(void)query;
 	if (err)
 		return err;
-	*body = views_services(agent->in_force, &snapshot);
+	*body = views_services(agent->in_force, &snapshot, agent->config->dsr);
+	if (*body && views_add_conflicts(*body, agent->node.listeners)) {
+		json_decref(*body);
+		*body = NULL;
+	}
 	mark(agent, OVERRIDES_OF_SERVICES, body);
 	snapshot_free(&snapshot);
 	return 0;
@@ -313,6 +320,39 @@ static const struct api_path paths[] = {
 	{"/v1/route", answer_route, post_route},
 };
 
+static int print_metrics(void *context, FILE *out, struct skep_error *error)
+{
+	struct agent *agent = context;
+	uint64_t now = loop_now_ns(), verdicts[SKEP_VERDICT_COUNT], xdp[SKEP_XDP_WAY_COUNT];
+	struct source_status source;
+	struct snapshot snapshot;
+	struct metrics_facts facts = {
+		.version = SKEP_VERSION,
+		.uptime_s = (now - agent->started_ns) / NS_PER_S,
+		.model_age_s = (now - agent->model_ns) / NS_PER_S,
+		.problem = *agent->problem != '\0',
+		.model = agent->in_force,
+		.snapshot = &snapshot,
+		.verdicts = verdicts,
+		.xdp = xdp,
+	};
+	int err = snapshot_read(&snapshot, agent->config->bpffs, error);
+
+	if (err)
+		return err;
+	upstream_status(agent->upstream, &source);
+	facts.source_current = source.state == SOURCE_CURRENT;
+	err = maps_verdicts(agent->config->bpffs, verdicts, error);
+	if (!err)
+		err = maps_xdp_counters(agent->config->bpffs, xdp, error);
+	if (!err) {
+		metrics_print(&facts, out);
+		metrics_print_proxy(agent->config->proxy_metrics, out);
+	}
+	snapshot_free(&snapshot);
+	return err;
+}
+
 /* The socket's mode lets its group in, which is root's else. */
 static int open_to_group(const char *path, const char *name, struct skep_error *error)
 {
@@ -331,8 +371,8 @@ static int open_to_group(const char *path, const char *name, struct skep_error *
 }
 
 /*
- * For those who route: the overrides in force, on one line, and the model on the next. Whoever applies the ones to the other
- * (override_apply()) has what this agent goes by.
+ * For those who route: the overrides in force, on one line, and the model on the next. Whoever
+ * applies the ones to the other (override_apply()) has what this agent goes by.
  */
 static int watch_text(void *context, char **text, size_t *size, struct skep_error *error)
 {
@@ -348,7 +388,8 @@ static int watch_text(void *context, char **text, size_t *size, struct skep_erro
 		return no_model(agent, error);
 	}
 	for (size_t i = 0; (override = overrides_at(agent->overrides, i, &over, &bears)); i++)
-		if (!over && rows && json_array_append_new(rows, override_to_json(override, false))) {
+		if (!over && rows &&
+		    json_array_append_new(rows, override_to_json(override, false))) {
 			json_decref(rows);
 			rows = NULL;
 		}
@@ -378,5 +419,11 @@ int agent_answers_open(struct agent *agent, struct skep_error *error)
 		       error);
 	if (!err && *agent->config->socket_group)
 		err = open_to_group(path, agent->config->socket_group, error);
-	return err ? err : api_serve_text(agent->api, "/v1/watch", watch_text, error);
+	if (!err)
+		err = api_serve_text(agent->api, "/v1/watch", watch_text, error);
+	if (!err && agent->config->metrics_port)
+		err = metrics_server_open(&agent->metrics, agent->loop,
+					  &agent->config->metrics_addr, agent->config->metrics_port,
+					  print_metrics, agent, error);
+	return err;
 }

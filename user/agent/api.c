@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +16,7 @@
 #include "agent/api_watch.h"
 #include "agent/json.h"
 #include "lib/log.h"
+#include "lib/mhd.h"
 
 /*
  * Whoever may open the socket may know all, but must not use up the agent's descriptors by mistake.
@@ -49,9 +49,7 @@ struct api_request { /* what is kept of one between libmicrohttpd's calls; both 
 
 struct api {
 	struct loop *loop;
-	struct MHD_Daemon *daemon;
-	struct loop_watch watch; /* the daemon's own epoll set */
-	struct loop_timer timer;
+	struct mhd mhd;
 	struct api_later *current; /* of the POST that is being answered */
 	const struct api_path *paths;
 	size_t n_paths;
@@ -61,28 +59,6 @@ struct api {
 	int fd;
 	char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
-
-static void api_run(struct api *api)
-{
-	MHD_UNSIGNED_LONG_LONG delay_ms;
-
-	MHD_run(api->daemon);
-	if (MHD_get_timeout(api->daemon, &delay_ms) == MHD_YES)
-		loop_arm(api->loop, &api->timer, delay_ms);
-	else
-		loop_disarm(api->loop, &api->timer);
-}
-
-static void api_ready(struct loop_watch *watch, uint32_t events)
-{
-	(void)events;
-	api_run(container_of(watch, struct api, watch));
-}
-
-static void api_expired(struct loop_timer *timer)
-{
-	api_run(container_of(timer, struct api, timer));
-}
 
 /* allowed: the methods that the path takes, where that is the answer; else NULL. */
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,
@@ -187,7 +163,7 @@ static void wake(void *context)
 {
 	struct api *api = context;
 
-	loop_arm(api->loop, &api->timer, 0);
+	mhd_wake(&api->mhd);
 }
 
 struct api_later *api_later(struct api *api)
@@ -273,8 +249,7 @@ static bool may_change(struct MHD_Connection *connection)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	return info &&
-	       getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
@@ -419,27 +394,19 @@ static int listen_on(struct api *api, const char *path, struct skep_error *error
 
 static int start_daemon(struct api *api, struct skep_error *error)
 {
-	const union MHD_DaemonInfo *info;
-	int err;
+	struct MHD_Daemon *daemon;
 
-	api->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME,
-				       0, NULL, NULL, handle, api, MHD_OPTION_EXTERNAL_LOGGER,
-				       log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET, api->fd,
-				       MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				       MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-				       MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);
-	if (!api->daemon)
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0,
+				  NULL, NULL, handle, api, MHD_OPTION_EXTERNAL_LOGGER,
+				  log_from_daemon, NULL, MHD_OPTION_LISTEN_SOCKET, api->fd,
+				  MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+				  MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_END);
+	if (!daemon)
 		return error_set(error, -EIO, "cannot start the local API's server on %s",
 				 api->socket_path);
-	info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
-		return error_set(error, -EIO, "libmicrohttpd has no epoll here");
-	api->watch.fd = info->epoll_fd;
-	err = loop_add(api->loop, &api->watch, EPOLLIN);
-	if (err)
-		return error_errno(error, err, "cannot watch the local API's socket");
-	api_run(api);
-	return 0;
+	api->fd = -1; /* the daemon's */
+	return mhd_attach(&api->mhd, api->loop, daemon, error);
 }
 
 int api_open(struct api **result, struct loop *loop, const char *socket_path,
@@ -455,9 +422,6 @@ int api_open(struct api **result, struct loop *loop, const char *socket_path,
 	api->n_paths = n_paths;
 	api->context = context;
 	api->fd = -1;
-	api->watch.fd = -1;
-	api->watch.ready = api_ready;
-	api->timer.expired = api_expired;
 	err = listen_on(api, socket_path, error);
 	if (!err)
 		err = start_daemon(api, error);
@@ -473,17 +437,10 @@ void api_close(struct api *api)
 {
 	if (!api)
 		return;
-	loop_disarm(api->loop, &api->timer);
-	if (api->watch.fd >= 0)
-		loop_remove(api->loop, &api->watch);
 	/* libmicrohttpd does not stop while a connection is suspended. */
 	if (api->news)
 		api_watch_end_waits(api->news);
-	if (api->daemon) {
-		/* Closes its listening socket, too. */
-		MHD_stop_daemon(api->daemon);
-		api->fd = -1;
-	}
+	mhd_stop(&api->mhd);
 	if (api->fd >= 0)
 		close(api->fd);
 	if (*api->socket_path)

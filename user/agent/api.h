@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The local API's server: HTTP on a unix socket (mode 0660), JSON answers (docs/design.md,
- * "The local API"). GET by whoever may open the socket, and POST of a small JSON object, where a path
- * takes one, by the agent's own user or root. Answers are made
- * in the loop's thread, whole, when they are asked for.
+ * "The local API"). GET by whoever may open the socket, and POST of a small JSON object, where a
+ * path takes one, by the agent's own user or root. Answers are made in the loop's thread, whole,
+ * when they are asked for.
  */
 #ifndef SKEP_AGENT_API_H
 #define SKEP_AGENT_API_H
@@ -52,8 +52,9 @@ int api_open(struct api **api, struct loop *loop, const char *socket_path,
 	     const struct api_path *paths, size_t n_paths, void *context, struct skep_error *error);
 
 /*
- * GET of path is answered with text; with ?version=V, where V is the hash of what the client has (lib/hash.h), when it is another, or
- * after 30 s with 304. api_changed(): it may be another now. Once, before the loop runs. -ENOMEM.
+ * GET of path is answered with text; with ?version=V, where V is the hash of what the client has
+ * (lib/hash.h), when it is another, or after 30 s with 304. api_changed(): it may be another now.
+ * Once, before the loop runs. -ENOMEM.
  */
 int api_serve_text(struct api *api, const char *path, api_text *text, struct skep_error *error);
 void api_changed(struct api *api);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one path of the local API whose clients wait for news: GET with ?version=V, where V is the version that the client has, is answered when there
- * is another, or after 30 s with 304. Not for others than api.c.
+ * The one path of the local API whose clients wait for news: GET with ?version=V, where V is the
+ * version that the client has, is answered when there is another, or after 30 s with 304. Not for
+ * others than api.c.
  */
 #ifndef SKEP_AGENT_API_WATCH_H
 #define SKEP_AGENT_API_WATCH_H
@@ -24,7 +25,8 @@ void api_watch_free(struct api_watch *watch); /* NULL is fine */
 void api_watch_changed(struct api_watch *watch);
 
 struct api_waiter *api_waiter_new(void); /* NULL: no memory */
-/* Answers, or suspends the connection: then it is called again. *error: why not, with the status that is returned; 0: answered, *result. */
+/* Answers, or suspends the connection: then it is called again. *error: why not, with the status
+ * that is returned; 0: answered, *result. */
 unsigned int api_watch_answer(struct api_watch *watch, struct api_waiter *waiter,
 			      struct MHD_Connection *connection, enum MHD_Result *result,
 			      struct skep_error *error);

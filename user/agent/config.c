@@ -9,92 +9,30 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "lib/file.h"
+#include "lib/settings.h"
 #include "model/model.h"
 #include "net/net.h"
 #include "skep/tunnel.h"
 #include "source/docker.h"
 
-/* More than anyone writes by hand. */
-#define CONFIG_FILE_LIMIT (64 * 1024)
-
 /* What fits a unix socket's address, its final NUL left out. */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
-struct setting {
-	const char *name;
-	int (*set)(struct agent_config *config, const struct setting *setting, const char *value,
-		   struct skep_error *error);
-	size_t offset; /* in struct agent_config, for the setters that many share */
-	unsigned long least, most;
-	bool repeatable;
-};
-
-static int parse_number(const struct setting *setting, const char *value, unsigned long *number,
-			struct skep_error *error)
-{
-	size_t digits = strspn(value, "0123456789");
-
-	if (!digits || value[digits] || digits > 10)
-		goto refuse;
-	*number = strtoul(value, NULL, 10);
-	if (*number >= setting->least && *number <= setting->most)
-		return 0;
-refuse:
-	return error_set(error, -EINVAL, "\"%s\" is not a number from %lu to %lu", value,
-			 setting->least, setting->most);
-}
-
-static int set_u16(struct agent_config *config, const struct setting *setting, const char *value,
-		   struct skep_error *error)
-{
-	uint16_t *field = (uint16_t *)((char *)config + setting->offset);
-	unsigned long number = 0;
-	int err = parse_number(setting, value, &number, error);
-
-	if (!err)
-		*field = (uint16_t)number;
-	return err;
-}
-
-static int set_u32(struct agent_config *config, const struct setting *setting, const char *value,
-		   struct skep_error *error)
-{
-	uint32_t *field = (uint32_t *)((char *)config + setting->offset);
-	unsigned long number = 0;
-	int err = parse_number(setting, value, &number, error);
-
-	if (!err)
-		*field = (uint32_t)number;
-	return err;
-}
-
-static int set_path(struct agent_config *config, const struct setting *setting, const char *value,
-		    struct skep_error *error)
-{
-	size_t length = strlen(value);
-
-	if (value[0] != '/')
-		return error_set(error, -EINVAL, "\"%s\" is not an absolute path", value);
-	if (length > setting->most)
-		return error_set(error, -EINVAL, "path is longer than %lu bytes", setting->most);
-	memcpy((char *)config + setting->offset, value, length + 1);
-	return 0;
-}
-
-static int set_docker(struct agent_config *config, const struct setting *setting, const char *value,
+static int set_docker(void *context, const struct setting *setting, const char *value,
 		      struct skep_error *error)
 {
+	struct agent_config *config = context;
 	const char *path = docker_socket_path(value);
 
 	if (!path)
 		return error_set(error, -EINVAL, "\"%s\" is not of the form unix:///path", value);
-	return set_path(config, setting, path, error);
+	return settings_path(config, setting, path, error);
 }
 
-static int set_source(struct agent_config *config, const struct setting *setting, const char *value,
+static int set_source(void *context, const struct setting *setting, const char *value,
 		      struct skep_error *error)
 {
+	struct agent_config *config = context;
 	static const char *const names[] = {
 		[CONFIG_SOURCE_AUTO] = "auto",
 		[CONFIG_SOURCE_SWARM] = "swarm",
@@ -117,9 +55,10 @@ static int set_source(struct agent_config *config, const struct setting *setting
 	return 0;
 }
 
-static int set_datapath(struct agent_config *config, const struct setting *setting,
-			const char *value, struct skep_error *error)
+static int set_datapath(void *context, const struct setting *setting, const char *value,
+			struct skep_error *error)
 {
+	struct agent_config *config = context;
 	static const char *const names[] = {
 		[DATAPATH_AUTO] = "auto",
 		[DATAPATH_XDP] = "xdp",
@@ -135,9 +74,37 @@ static int set_datapath(struct agent_config *config, const struct setting *setti
 	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
 }
 
-static int set_socket_group(struct agent_config *config, const struct setting *setting,
-			    const char *value, struct skep_error *error)
+/* ADDR:PORT, :PORT, or off */
+static int set_metrics(void *context, const struct setting *setting, const char *value,
+		       struct skep_error *error)
 {
+	struct agent_config *config = context;
+	const char *colon = strrchr(value, ':');
+	size_t length = colon ? (size_t)(colon - value) : 0;
+	char addr[ADDR_TEXT_SIZE];
+	int err;
+
+	config->metrics_port = 0;
+	config->metrics_addr = skep_addr_v4(0);
+	if (strcmp(value, "off") == 0)
+		return 0;
+	if (!colon || length >= sizeof(addr))
+		goto refuse;
+	memcpy(addr, value, length);
+	addr[length] = '\0';
+	if (length &&
+	    (addr_parse(addr, &config->metrics_addr) || !skep_addr_is_v4(&config->metrics_addr)))
+		goto refuse;
+	err = settings_u16(config, setting, colon + 1, error);
+	return err ? error_prefix(error, err, "port") : 0;
+refuse:
+	return error_set(error, -EINVAL, "\"%s\" is none of ADDR:PORT, :PORT, off", value);
+}
+
+static int set_socket_group(void *context, const struct setting *setting, const char *value,
+			    struct skep_error *error)
+{
+	struct agent_config *config = context;
 	(void)setting;
 	if (!*value || strlen(value) >= sizeof(config->socket_group))
 		return error_set(error, -EINVAL, "\"%s\" is not a group's name", value);
@@ -145,9 +112,21 @@ static int set_socket_group(struct agent_config *config, const struct setting *s
 	return 0;
 }
 
-static int set_log_level(struct agent_config *config, const struct setting *setting,
-			 const char *value, struct skep_error *error)
+static int set_return(void *context, const struct setting *setting, const char *value,
+		      struct skep_error *error)
 {
+	struct agent_config *config = context;
+	(void)setting;
+	config->dsr = strcmp(value, "dsr") == 0;
+	if (!config->dsr && strcmp(value, "tunnel") != 0)
+		return error_set(error, -EINVAL, "\"%s\" is neither tunnel nor dsr", value);
+	return 0;
+}
+
+static int set_log_level(void *context, const struct setting *setting, const char *value,
+			 struct skep_error *error)
+{
+	struct agent_config *config = context;
 	(void)setting;
 	if (log_level_parse(value, &config->log_level))
 		return error_set(error, -EINVAL, "\"%s\" is none of error, warning, info, debug",
@@ -180,9 +159,10 @@ static int add_interface(struct agent_config *config, const char *name, size_t l
 	return 0;
 }
 
-static int set_interface(struct agent_config *config, const struct setting *setting,
-			 const char *value, struct skep_error *error)
+static int set_interface(void *context, const struct setting *setting, const char *value,
+			 struct skep_error *error)
 {
+	struct agent_config *config = context;
 	(void)setting;
 	config->n_interfaces = 0;
 	for (;;) {
@@ -204,9 +184,10 @@ static bool is_host(const struct skep_addr *addr)
 }
 
 /* ADDR, or ADDR,hold */
-static int add_vip(struct agent_config *config, const struct setting *setting, const char *value,
+static int add_vip(void *context, const struct setting *setting, const char *value,
 		   struct skep_error *error)
 {
+	struct agent_config *config = context;
 	const char *comma = strchrnul(value, ',');
 	char text[ADDR_TEXT_SIZE];
 	struct skep_addr addr;
@@ -237,34 +218,42 @@ static int add_vip(struct agent_config *config, const struct setting *setting, c
 	return 0;
 }
 
+static void clear_vips(void *context)
+{
+	((struct agent_config *)context)->n_vips = 0;
+}
+
 #define FIELD(field) offsetof(struct agent_config, field)
 #define PATH(name, field)                                                                          \
 	{                                                                                          \
-		name, set_path, FIELD(field), 0, CONFIG_PATH_SIZE - 1, false                       \
+		name, settings_path, FIELD(field), 0, CONFIG_PATH_SIZE - 1, false                  \
 	}
 
 static const struct setting settings[] = {
-	{"interface", set_interface, 0, 0, 0, false},
-	{"vip", add_vip, 0, 0, 0, true},
-	{"source", set_source, 0, 0, CONFIG_PATH_SIZE - 1, false},
-	{"docker", set_docker, FIELD(docker_socket), 0, SOCKET_PATH_MAX, false},
+	{"interface", set_interface, 0, 0, 0, NULL},
+	{"vip", add_vip, 0, 0, 0, clear_vips},
+	{"source", set_source, 0, 0, CONFIG_PATH_SIZE - 1, NULL},
+	{"docker", set_docker, FIELD(docker_socket), 0, SOCKET_PATH_MAX, NULL},
 	PATH("docker-root", docker_root),
-	{"feed-port", set_u16, FIELD(feed_port), 1, 65535, false},
-	{"tunnel-port", set_u16, FIELD(tunnel_port), 1, 65535, false},
+	{"feed-port", settings_u16, FIELD(feed_port), 1, 65535, NULL},
+	{"tunnel-port", settings_u16, FIELD(tunnel_port), 1, 65535, NULL},
 	PATH("bpffs", bpffs),
 	PATH("state-dir", state_dir),
-	{"run-dir", set_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET), false},
+	{"run-dir", settings_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET),
+	 NULL},
 	PATH("cgroup", cgroup),
-	{"datapath", set_datapath, 0, 0, 0, false},
-	{"socket-group", set_socket_group, 0, 0, 0, false},
-	{"log-level", set_log_level, 0, 0, 0, false},
-	{"max-flows", set_u32, FIELD(max_flows), 1024, 1U << 26, false},
-	{"max-tasks", set_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, false},
-	{"max-services", set_u32, FIELD(max_services), 16, MODEL_MAX_SERVICES, false},
-	{"max-frontends", set_u32, FIELD(max_frontends), 16, 1U << 24, false},
-	{"max-nodes", set_u32, FIELD(max_nodes), 2, MODEL_MAX_NODES, false},
+	{"datapath", set_datapath, 0, 0, 0, NULL},
+	{"metrics", set_metrics, FIELD(metrics_port), 1, 65535, NULL},
+	PATH("proxy-metrics", proxy_metrics),
+	{"socket-group", set_socket_group, 0, 0, 0, NULL},
+	{"return", set_return, 0, 0, 0, NULL},
+	{"log-level", set_log_level, 0, 0, 0, NULL},
+	{"max-flows", settings_u32, FIELD(max_flows), 1024, 1U << 26, NULL},
+	{"max-tasks", settings_u32, FIELD(max_tasks), 16, MODEL_MAX_TASKS, NULL},
+	{"max-services", settings_u32, FIELD(max_services), 16, MODEL_MAX_SERVICES, NULL},
+	{"max-frontends", settings_u32, FIELD(max_frontends), 16, 1U << 24, NULL},
+	{"max-nodes", settings_u32, FIELD(max_nodes), 2, MODEL_MAX_NODES, NULL},
 };
-#define N_SETTINGS (sizeof(settings) / sizeof(*settings))
 
 static const struct agent_config defaults = {
 	.source = CONFIG_SOURCE_AUTO,
@@ -276,6 +265,7 @@ static const struct agent_config defaults = {
 	.state_dir = "/var/lib/skep",
 	.run_dir = CONFIG_RUN_DIR,
 	.datapath = DATAPATH_AUTO,
+	.proxy_metrics = "/run/skep-proxy/metrics.prom",
 	.log_level = LOG_LEVEL_INFO,
 	.max_flows = 262144,
 	.max_tasks = 65536,
@@ -284,148 +274,10 @@ static const struct agent_config defaults = {
 	.max_nodes = 4096,
 };
 
-/*
- * One setting from one place (the file, or the flags); seen is a bit for each that this place gave.
- */
-static int set(struct agent_config *config, const char *name, const char *value, uint32_t *seen,
-	       struct skep_error *error)
-{
-	for (size_t i = 0; i < N_SETTINGS; i++) {
-		if (strcmp(settings[i].name, name) != 0)
-			continue;
-		if (*seen & (1U << i) && !settings[i].repeatable)
-			return error_set(error, -EINVAL, "given twice");
-		/* The flags' list replaces the file's. */
-		if (!(*seen & (1U << i)) && settings[i].set == add_vip)
-			config->n_vips = 0;
-		*seen |= 1U << i;
-		return settings[i].set(config, &settings[i], value, error);
-	}
-	return error_set(error, -EINVAL, "there is no such setting");
-}
-
-/* Cuts a comment and the space around, in place. */
-static char *trim(char *line)
-{
-	size_t length;
-
-	for (char *hash = strchr(line, '#'); hash; hash = strchr(hash + 1, '#'))
-		if (hash == line || isspace((unsigned char)hash[-1])) {
-			*hash = '\0';
-			break;
-		}
-	line += strspn(line, " \t\r");
-	length = strlen(line);
-	while (length && isspace((unsigned char)line[length - 1]))
-		length--;
-	line[length] = '\0';
-	return line;
-}
-
-static int read_lines(struct agent_config *config, const char *path, char *text, size_t size,
-		      struct skep_error *error)
-{
-	unsigned int number = 0;
-	uint32_t seen = 0;
-
-	if (memchr(text, '\0', size))
-		return error_set(error, -EINVAL, "%s: is not a text file", path);
-	for (char *next = text; next;) {
-		char *line = strsep(&next, "\n"), *value;
-		int err;
-
-		number++;
-		line = trim(line);
-		if (!*line)
-			continue;
-		value = line + strcspn(line, " \t");
-		if (!*value)
-			return error_set(error, -EINVAL, "%s:%u: %s: a value is missing", path,
-					 number, line);
-		*value++ = '\0';
-		value += strspn(value, " \t");
-		err = set(config, line, value, &seen, error);
-		if (err)
-			return error_prefix(error, err, "%s:%u: %s", path, number, line);
-	}
-	return 0;
-}
-
-static int read_file(struct agent_config *config, const char *named, struct skep_error *error)
-{
-	const char *path = named ? named : CONFIG_FILE;
-	char *text = NULL;
-	size_t size;
-	int err = file_read(path, CONFIG_FILE_LIMIT, &text, &size, error);
-
-	if (err == -ENOENT && !named)
-		return 0;
-	if (!err)
-		err = read_lines(config, path, text, size, error);
-	free(text);
-	return err;
-}
-
-struct flag {
-	char name[32];
-	const char *value;
-};
-
-/* The flag at argv[*at], which then stands past it. */
-static int next_flag(int argc, char *const argv[], int *at, struct flag *flag,
-		     struct skep_error *error)
-{
-	const char *text = argv[(*at)++], *equals;
-	size_t length;
-
-	if (strncmp(text, "--", 2) != 0 || !text[2])
-		return error_set(error, -EINVAL, "%s: is not a flag", text);
-	equals = strchr(text, '=');
-	length = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
-	if (length >= sizeof(flag->name))
-		return error_set(error, -EINVAL, "%s: there is no such flag", text);
-	memcpy(flag->name, text + 2, length);
-	flag->name[length] = '\0';
-	if (equals)
-		flag->value = equals + 1;
-	else if (*at < argc)
-		flag->value = argv[(*at)++];
-	else
-		return error_set(error, -EINVAL, "%s: a value is missing", text);
-	return 0;
-}
-
 int agent_config_read(struct agent_config *config, int argc, char *const argv[],
 		      struct skep_error *error)
 {
-	const char *file = NULL;
-	uint32_t seen = 0;
-	struct flag flag = {.value = NULL};
-	int err;
-
 	*config = defaults;
-	for (int at = 0; at < argc;) {
-		err = next_flag(argc, argv, &at, &flag, error);
-		if (err)
-			return err;
-		if (strcmp(flag.name, "config") != 0)
-			continue;
-		if (file)
-			return error_set(error, -EINVAL, "--config: given twice");
-		file = flag.value;
-	}
-	err = read_file(config, file, error);
-	if (err)
-		return err;
-	for (int at = 0; at < argc;) {
-		err = next_flag(argc, argv, &at, &flag, error);
-		if (err)
-			return err;
-		if (strcmp(flag.name, "config") == 0)
-			continue;
-		err = set(config, flag.name, flag.value, &seen, error);
-		if (err)
-			return error_prefix(error, err, "--%s", flag.name);
-	}
-	return 0;
+	return settings_read(settings, sizeof(settings) / sizeof(*settings), config, CONFIG_FILE,
+			     argc, argv, error);
 }

@@ -47,8 +47,12 @@ struct agent_config {
 	char bpffs[CONFIG_PATH_SIZE];
 	char state_dir[CONFIG_PATH_SIZE];
 	char run_dir[CONFIG_PATH_SIZE];
-	char cgroup[CONFIG_PATH_SIZE]; /* "": the root of cgroup2 */
-	char socket_group[CONFIG_GROUP_SIZE]; /* who else may read from the local API; "": root only */
+	char cgroup[CONFIG_PATH_SIZE];	      /* "": the root of cgroup2 */
+	struct skep_addr metrics_addr;	      /* IPv4; with metrics_port 0: none are served */
+	uint16_t metrics_port;		      /* host order */
+	char proxy_metrics[CONFIG_PATH_SIZE]; /* the proxy's file, which goes along */
+	char socket_group[CONFIG_GROUP_SIZE]; /* who else may read from the local API; "": root only
+					       */
 	enum log_level log_level;
 	uint32_t max_flows; /* entries of each map */
 	uint32_t max_tasks;
@@ -56,6 +60,7 @@ struct agent_config {
 	uint32_t max_frontends;
 	uint32_t max_nodes;
 	enum datapath_mode datapath;
+	bool dsr; /* --return */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/scopes.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
@@ -15,8 +16,8 @@
 #define RETRY_NS    (LOCAL_TASKS_RETRY_MS * 1000ULL * 1000)
 
 struct container {
-	char task_id[64];
-	pid_t pid;
+	struct docker_container docker;
+	struct scopes scopes;
 	int ifindex;		/* 0: not known */
 	uint64_t generation;	/* of the network, when last asked */
 	uint64_t first_seen_ns; /* with this pid */
@@ -26,10 +27,15 @@ struct container {
 };
 
 struct local_tasks {
-	struct container *containers; /* sorted by task_id */
+	struct container *containers; /* in Docker's order: by task_id, then id */
 	size_t n_containers;
 	struct datapath_local_task *found;
 	size_t capacity; /* of found */
+	/* What the data path gets of the containers. */
+	struct datapath_container *spaces;
+	struct datapath_scope *scopes;
+	pid_t *pids;
+	size_t n_spaces;
 };
 
 struct local_tasks *local_tasks_new(void)
@@ -41,8 +47,13 @@ void local_tasks_free(struct local_tasks *tasks)
 {
 	if (!tasks)
 		return;
+	for (size_t i = 0; i < tasks->n_containers; i++)
+		scopes_free(&tasks->containers[i].scopes);
 	free(tasks->containers);
 	free(tasks->found);
+	free(tasks->spaces);
+	free(tasks->scopes);
+	free(tasks->pids);
 	free(tasks);
 }
 
@@ -68,7 +79,7 @@ static void ask(struct container *container, const struct local_tasks_facts *fac
 	}
 	container->asked_ns = now;
 	container->generation = facts->net_generation;
-	err = net_task_interface(container->pid, &container->ifindex, &error);
+	err = net_task_interface(container->docker.pid, &container->ifindex, &error);
 	if (!err) {
 		container->told = false;
 		return;
@@ -78,18 +89,44 @@ static void ask(struct container *container, const struct local_tasks_facts *fac
 	/* ENOENT: half up, for a while. */
 	if (container->gone || (err == -ENOENT && patient) || container->told)
 		return;
-	log_warning("task %s (process %d) gets no traffic from here: %s", container->task_id,
-		    container->pid, error.text);
 	container->told = true;
+	if (*container->docker.task_id)
+		log_warning("task %s (process %d) gets no traffic from here: %s",
+			    container->docker.task_id, container->docker.pid, error.text);
+}
+
+/* A network that is not in its routes yet will be soon, or never (of 20 containers with odd
+ * networks of their own, none is asked for ever). */
+static void ask_scopes(struct container *container, const struct local_tasks_facts *facts,
+		       uint64_t now)
+{
+	bool again = !container->scopes.whole && now - container->first_seen_ns < PATIENCE_NS;
+	struct skep_error error;
+	int err;
+
+	if (!facts->model || container->gone)
+		return;
+	err = scopes_update(&container->scopes, &container->docker, facts->model, again, &error);
+	container->gone = err == -ESRCH;
+	if (err && err != -ESRCH)
+		log_warning("container %.12s gets no names: %s", container->docker.id, error.text);
 }
 
 static bool waits(const struct container *container, uint64_t now)
 {
-	return !container->ifindex && !container->gone &&
-	       now - container->first_seen_ns < PATIENCE_NS;
+	return ((!container->ifindex && *container->docker.task_id) || !container->scopes.whole) &&
+	       !container->gone && now - container->first_seen_ns < PATIENCE_NS;
 }
 
-/* Merges Docker's list with what is known of it, both sorted, and asks for what is not. */
+static int compare_containers(const struct docker_container *a, const struct docker_container *b)
+{
+	int order = strcmp(a->task_id, b->task_id);
+
+	return order ? order : strcmp(a->id, b->id);
+}
+
+/* Merges Docker's list with what is known of it, both in the same order, and asks for what is not.
+ */
 static int follow_containers(struct local_tasks *tasks, const struct local_tasks_facts *facts,
 			     bool *retry)
 {
@@ -104,31 +141,98 @@ static int follow_containers(struct local_tasks *tasks, const struct local_tasks
 	}
 	for (size_t i = 0; i < facts->n_containers; i++) {
 		const struct docker_container *container = &facts->containers[i];
+		struct container *known = NULL;
+		int order = -1;
 
 		while (old < tasks->n_containers &&
-		       strcmp(tasks->containers[old].task_id, container->task_id) < 0)
+		       (order = compare_containers(&tasks->containers[old].docker, container)) < 0)
 			old++;
-		if (old < tasks->n_containers &&
-		    strcmp(tasks->containers[old].task_id, container->task_id) == 0 &&
-		    tasks->containers[old].pid == container->pid) {
-			next[i] = tasks->containers[old];
+		if (old < tasks->n_containers && order == 0)
+			known = &tasks->containers[old];
+		if (known && known->docker.pid == container->pid) {
+			/* New networks are waited for like those at the start. */
+			bool changed = memcmp(&known->docker, container, sizeof(*container)) != 0;
+
+			next[i] = *known;
+			known->scopes = (struct scopes){0};
+			if (changed)
+				next[i].first_seen_ns = now;
 		} else {
-			memcpy(next[i].task_id, container->task_id, sizeof(next[i].task_id));
-			next[i].pid = container->pid;
 			next[i].first_seen_ns = now;
 		}
+		next[i].docker = *container;
 		ask(&next[i], facts, now);
+		ask_scopes(&next[i], facts, now);
 		*retry |= waits(&next[i], now);
 	}
+	for (size_t i = 0; i < tasks->n_containers; i++)
+		scopes_free(&tasks->containers[i].scopes);
 	free(tasks->containers);
 	tasks->containers = next;
 	tasks->n_containers = facts->n_containers;
 	return 0;
 }
 
+static size_t take_scopes(const struct container *container, const struct model *model,
+			  struct datapath_scope *scopes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < container->scopes.n; i++) {
+		const struct scope *scope = &container->scopes.items[i];
+		const struct model_network *network =
+			model_find_network(model, container->docker.networks[scope->network].id);
+
+		if (network)
+			scopes[n++] = (struct datapath_scope){scope->prefix, network};
+	}
+	return n;
+}
+
+/* Puts the containers together as the data path wants them. */
+static int list_spaces(struct local_tasks *tasks, const struct local_tasks_facts *facts)
+{
+	size_t n_scopes = 0;
+
+	free(tasks->spaces);
+	free(tasks->scopes);
+	free(tasks->pids);
+	for (size_t i = 0; i < tasks->n_containers; i++)
+		n_scopes += tasks->containers[i].scopes.n;
+	tasks->n_spaces = 0;
+	tasks->spaces = calloc(tasks->n_containers + 1, sizeof(*tasks->spaces));
+	tasks->scopes = calloc(n_scopes + 1, sizeof(*tasks->scopes));
+	tasks->pids = calloc(tasks->n_containers + 1, sizeof(*tasks->pids));
+	if (!tasks->spaces || !tasks->scopes || !tasks->pids)
+		return -ENOMEM;
+	n_scopes = 0;
+	for (size_t i = 0; i < tasks->n_containers && facts->model; i++) {
+		const struct container *container = &tasks->containers[i];
+		struct datapath_container *space = &tasks->spaces[tasks->n_spaces];
+
+		if (!container->scopes.cookie || container->gone)
+			continue;
+		*space = (struct datapath_container){
+			.cookie = container->scopes.cookie,
+			.ifindex = container->ifindex,
+			.scopes = tasks->scopes + n_scopes,
+		};
+		space->n_scopes = take_scopes(container, facts->model, tasks->scopes + n_scopes);
+		n_scopes += space->n_scopes;
+		tasks->pids[tasks->n_spaces++] = container->docker.pid;
+	}
+	return 0;
+}
+
+const pid_t *local_tasks_pids(const struct local_tasks *tasks, size_t *n)
+{
+	*n = tasks->n_spaces;
+	return tasks->pids;
+}
+
 static int compare_id(const void *key, const void *element)
 {
-	return strcmp(key, ((const struct container *)element)->task_id);
+	return strcmp(key, ((const struct container *)element)->docker.task_id);
 }
 
 static int task_interface(const struct local_tasks *tasks, const struct local_tasks_facts *facts,
@@ -167,16 +271,17 @@ static int add(struct local_tasks *tasks, size_t n, const char *task_id, int ifi
 }
 
 int local_tasks_update(struct local_tasks *tasks, const struct local_tasks_facts *facts,
-		       const struct datapath_local_task **result, size_t *n, bool *retry,
-		       struct skep_error *error)
+		       struct datapath_node *node, bool *retry, struct skep_error *error)
 {
 	const struct model *model = facts->model;
+	size_t n = 0;
 	int err = 0;
 
-	*n = 0;
 	*retry = false;
 	if (!facts->file)
 		err = follow_containers(tasks, facts, retry);
+	if (!err)
+		err = list_spaces(tasks, facts);
 	for (size_t i = 0; !err && model && facts->self && i < model->n_tasks; i++) {
 		const struct model_task *task = &model->tasks[i];
 		int ifindex;
@@ -185,12 +290,13 @@ int local_tasks_update(struct local_tasks *tasks, const struct local_tasks_facts
 			continue;
 		ifindex = task_interface(tasks, facts, task);
 		if (ifindex)
-			err = add(tasks, *n, task->id, ifindex);
+			err = add(tasks, n, task->id, ifindex);
 		if (ifindex && !err)
-			(*n)++;
+			n++;
 	}
-	*result = tasks->found;
-	if (err)
-		return error_errno(error, err, "cannot list the tasks of this node");
-	return 0;
+	node->tasks = tasks->found;
+	node->n_tasks = n;
+	node->containers = tasks->spaces;
+	node->n_containers = tasks->n_spaces;
+	return err ? error_errno(error, err, "cannot list the containers of this node") : 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/listeners.h"
 #include "agent/local_tasks.h"
 #include "agent/mesh.h"
 #include "skep/tunnel.h"
@@ -18,15 +19,19 @@
 
 int node_open(struct node *node, const struct agent_config *config, struct skep_error *error)
 {
+	int err;
+
 	memset(node, 0, sizeof(*node));
 	node->config = config;
 	node->mesh = mesh_new();
 	node->tasks = local_tasks_new();
-	if (!node->mesh || !node->tasks) {
+	node->listeners = listeners_new();
+	if (!node->mesh || !node->tasks || !node->listeners) {
 		node_close(node);
 		return error_errno(error, -ENOMEM, "cannot keep this node's state");
 	}
-	return node_read_network(node, error);
+	err = net_namespace_ask(0, &node->cookie, NULL, NULL, 0, error);
+	return err ? err : node_read_network(node, error);
 }
 
 void node_close(struct node *node)
@@ -34,7 +39,9 @@ void node_close(struct node *node)
 	mesh_free(node->mesh);
 	local_tasks_free(node->tasks);
 	net_state_free(&node->net);
+	listeners_free(node->listeners);
 	free(node->addresses);
+	free(node->bridges);
 	memset(node, 0, sizeof(*node));
 }
 
@@ -165,6 +172,38 @@ static void choose_wires(struct node *node)
 	node->datapath.net = &node->net;
 }
 
+/*
+ * All bridges but those that clients or other nodes come in by: what a container sends to the host,
+ * or through it, comes out of one.
+ */
+static int choose_bridges(struct node *node)
+{
+	const struct net_link *underlay = underlay_link(node);
+	size_t n = 0;
+
+	if (node->net.n_links > node->bridges_capacity) {
+		int *grown = reallocarray(node->bridges, node->net.n_links, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		node->bridges = grown;
+		node->bridges_capacity = node->net.n_links;
+	}
+	for (size_t i = 0; i < node->net.n_links; i++) {
+		const struct net_link *link = &node->net.links[i];
+		const int *wires = node->wires;
+		size_t n_wires = node->datapath.n_wires;
+
+		if (strcmp(link->kind, "bridge") == 0 && link != underlay &&
+		    !(n_wires &&
+		      bsearch(&link->ifindex, wires, n_wires, sizeof(*wires), compare_int)))
+			node->bridges[n++] = link->ifindex;
+	}
+	node->datapath.bridges = node->bridges;
+	node->datapath.n_bridges = n;
+	return 0;
+}
+
 static int compare_addr(const void *a, const void *b)
 {
 	return addr_compare(a, b);
@@ -243,15 +282,21 @@ int node_update(struct node *node, const struct node_facts *facts, struct skep_e
 	int err, failed;
 
 	memset(datapath, 0, sizeof(*datapath));
+	datapath->dsr = node->config->dsr;
 	*node->problem = '\0';
 	node->self = NULL;
+	datapath->tunnel_port = node->config->tunnel_port;
+	datapath->cookie = node->cookie;
 	identify(node, facts);
 	choose_wires(node);
 
 	failed = update_mesh(node, facts, error);
 	err = list_addresses(node);
+	if (!err)
+		err = choose_bridges(node);
 	if (err && !failed)
-		failed = error_errno(error, err, "cannot list this machine's addresses");
+		failed =
+			error_errno(error, err, "cannot list this machine's addresses and bridges");
 	err = local_tasks_update(node->tasks,
 				 &(struct local_tasks_facts){
 					 .model = facts->model,
@@ -262,10 +307,11 @@ int node_update(struct node *node, const struct node_facts *facts, struct skep_e
 					 .net = &node->net,
 					 .net_generation = node->net_generation,
 				 },
-				 &datapath->tasks, &datapath->n_tasks, &node->retry, &other);
+				 datapath, &node->retry, &other);
 	if (err && !failed) {
 		*error = other;
 		failed = err;
 	}
+	datapath->listeners = listeners_list(node->listeners, &datapath->n_listeners);
 	return failed;
 }

@@ -41,11 +41,15 @@ struct node {
 	const struct agent_config *config;
 	struct mesh *mesh;
 	struct local_tasks *tasks;
+	struct listeners *listeners; /* brought up to date by whoever has the time */
 	uint64_t net_generation;
 	struct skep_addr docker_address; /* as id */
 	struct skep_addr *addresses;
 	size_t addresses_capacity;
 	int wires[CONFIG_MAX_INTERFACES];
+	int *bridges;
+	size_t bridges_capacity;
+	uint64_t cookie;
 };
 
 int node_open(struct node *node, const struct agent_config *config, struct skep_error *error);

@@ -10,9 +10,11 @@
 #include "agent/api.h"
 #include "agent/config.h"
 #include "agent/journal.h"
+#include "agent/metrics.h"
 #include "agent/node.h"
 #include "agent/overrides.h"
 #include "agent/routes.h"
+#include "agent/peers.h"
 #include "agent/state.h"
 #include "agent/upstream.h"
 #include "agent/vips.h"
@@ -39,10 +41,12 @@ struct agent {
 	struct vips *vips;
 	struct datapath *datapath;
 	struct api *api;
+	struct metrics_server *metrics; /* NULL: not served */
 	struct state *state;
 	struct docker *docker; /* NULL: file source */
 	struct upstream *upstream;
 	struct journal *journal;
+	struct peers *peers;
 	struct overrides *overrides;
 	struct override_write *override_writes; /* override_answers.c's */
 	uint64_t override_tidy_ns;		/* not before: after a failure */
@@ -66,7 +70,7 @@ struct agent {
 	bool network_changed;
 	bool links_changed; /* since the last apply */
 	bool docker_changed;
-	bool overridden; /* overrides came or went */
+	bool overridden;     /* overrides came or went */
 	uint64_t work_at_ns; /* 0: none is due */
 	struct loop_timer work;
 	struct loop_timer tick; /* every second: what has no event of its own */

@@ -9,6 +9,7 @@
 
 #include "agent/json.h"
 #include "agent/views_labels.h"
+#include "model/options.h"
 
 static const char *const level_names[] = {
 	[MODEL_ABSENT] = "absent",
@@ -137,19 +138,25 @@ static json_t *with_counter(json_t *row, const struct skep_counter *counter)
 }
 
 static json_t *service_json(const struct model_service *service,
-			    const struct snapshot_service *entry, const struct level_counts *counts)
+			    const struct snapshot_service *entry, const struct level_counts *counts,
+			    bool dsr)
 {
-	json_t *row = json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", service->id, "name",
-		service->name, "service_id", entry ? json_integer(entry->service_id) : json_null(),
-		"ports", ports_json(service), "tasks", counts_json(counts), "ring",
-		entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null(), "options",
-		views_options(service), "problems", views_label_problems(service));
+	struct options options;
+	json_t *row;
+
+	options_read(service, &options, NULL, NULL);
+	row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", service->id, "name",
+			service->name, "service_id",
+			entry ? json_integer(entry->service_id) : json_null(), "ports",
+			ports_json(service), "tasks", counts_json(counts), "ring",
+			entry && entry->ring >= 0 ? json_integer(entry->ring) : json_null(),
+			"return", options_dsr(&options, dsr) ? "dsr" : "tunnel", "options",
+			views_options(service), "problems", views_label_problems(service));
 
 	return with_counter(row, entry ? &entry->counter : NULL);
 }
 
-json_t *views_services(const struct model *model, const struct snapshot *snapshot)
+json_t *views_services(const struct model *model, const struct snapshot *snapshot, bool dsr)
 {
 	size_t n = model ? model->n_services : 0;
 	struct level_counts *counts = calloc(n + 1, sizeof(*counts));
@@ -167,7 +174,7 @@ json_t *views_services(const struct model *model, const struct snapshot *snapsho
 
 		rows = append_row(rows, service_json(service,
 						     snapshot_find_service(snapshot, service->id),
-						     &counts[i]));
+						     &counts[i], dsr));
 	}
 	free(counts);
 	return rows;

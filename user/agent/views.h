@@ -47,10 +47,10 @@ struct views_status { /* NULL and "": not known, none */
 
 json_t *views_status(const struct views_status *status);
 
-/* model NULL: empty lists. self: this node, NULL if it is not in the model. */
+/* model NULL: empty lists. self: this node, NULL if it is not in the model. dsr: --return. */
 json_t *views_nodes(const struct model *model, const struct snapshot *snapshot,
 		    const struct model_node *self);
-json_t *views_services(const struct model *model, const struct snapshot *snapshot);
+json_t *views_services(const struct model *model, const struct snapshot *snapshot, bool dsr);
 json_t *views_tasks(const struct model *model, const struct snapshot *snapshot,
 		    const struct model_node *self, const struct datapath_node *node,
 		    const struct net_state *net);

@@ -68,17 +68,18 @@ static json_t *datapath_json(const struct views_status *status)
 		"replaced", (json_int_t)status->applied.replaced, "deleted",
 		(json_int_t)status->applied.deleted);
 
-	return json_pack("{s:o, s:{s:I, s:I, s:I}, s:s?, s:i, s:o, s:o, s:o, s:I, s:o}",
-			 "interfaces", interfaces_json(status), "xdp", "forwarded",
-			 (json_int_t)status->xdp[SKEP_XDP_FORWARDED], "returned",
-			 (json_int_t)status->xdp[SKEP_XDP_RETURNED], "hinted",
-			 (json_int_t)status->xdp[SKEP_XDP_HINTED], "mesh",
-			 node->mesh_ifindex ? NET_MESH_NAME : NULL, "tunnel_port",
-			 status->tunnel_port, "underlay", json_from_addr(&node->underlay),
-			 "tunnel_mtu",
-			 node->tunnel_mtu ? json_integer(node->tunnel_mtu) : json_null(), "problem",
-			 json_from_text(status->datapath_problem), "memory_bytes",
-			 (json_int_t)status->memory_bytes, "applied", applied);
+	return json_pack(
+		"{s:o, s:{s:I, s:I, s:I, s:I}, s:s, s:s?, s:i, s:o, s:o, s:o, s:I, s:o}",
+		"interfaces", interfaces_json(status), "xdp", "forwarded",
+		(json_int_t)status->xdp[SKEP_XDP_FORWARDED], "returned",
+		(json_int_t)status->xdp[SKEP_XDP_RETURNED], "hinted",
+		(json_int_t)status->xdp[SKEP_XDP_HINTED], "stripped",
+		(json_int_t)status->xdp[SKEP_XDP_STRIPPED], "return", node->dsr ? "dsr" : "tunnel",
+		"mesh", node->mesh_ifindex ? NET_MESH_NAME : NULL, "tunnel_port",
+		status->tunnel_port, "underlay", json_from_addr(&node->underlay), "tunnel_mtu",
+		node->tunnel_mtu ? json_integer(node->tunnel_mtu) : json_null(), "problem",
+		json_from_text(status->datapath_problem), "memory_bytes",
+		(json_int_t)status->memory_bytes, "applied", applied);
 }
 
 static json_t *verdicts_json(const uint64_t *verdicts)

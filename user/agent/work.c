@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/listeners.h"
 #include "agent/local_tasks.h"
 #include "agent/override_answers.h"
 #include "agent/parts.h"
@@ -125,6 +126,8 @@ static int apply(struct agent *agent, struct skep_error *error)
 			  agent->applied_last_ms, changes.inserted, changes.replaced,
 			  changes.deleted, changes.attached, changes.detached);
 	if (!err)
+		peers_follow(agent->peers, agent->in_force, &agent->node);
+	if (!err)
 		journal_tasks(agent->journal, agent->model, &agent->node.datapath,
 			      &agent->node.net);
 	return err;
@@ -199,6 +202,22 @@ static struct model *take_incoming(struct agent *agent)
 	return old;
 }
 
+static void look_who_listens(struct agent *agent)
+{
+	struct skep_error error;
+	bool changed;
+
+	if (!agent->model)
+		return;
+	/* What was known of them stays. */
+	if (listeners_update(agent->node.listeners, agent->model, &changed, &error))
+		log_debug("%s", error.text);
+	else if (changed)
+		agent_work_soon(agent);
+	agent->node.datapath.listeners =
+		listeners_list(agent->node.listeners, &agent->node.datapath.n_listeners);
+}
+
 static int update_routes(struct agent *agent, struct skep_error *error)
 {
 	int err = agent->unrouted ? routes_update(agent->routes, agent->model, error) : 0;
@@ -220,8 +239,10 @@ static void do_work(struct agent *agent)
 	if (agent->docker && agent->docker_changed)
 		upstream_follow(agent->upstream, docker_node(agent->docker));
 	agent->docker_changed = false;
-	if (fresh)
+	if (fresh) {
 		old = take_incoming(agent);
+		look_who_listens(agent);
+	}
 
 	failed = read_network(agent, &why);
 	err = overrides_apply(agent->overrides, agent->model, fresh, &agent->in_force,
@@ -295,6 +316,7 @@ static void tick_expired(struct loop_timer *timer)
 
 	loop_arm(agent->loop, timer, TICK_MS);
 	upstream_tick(agent->upstream);
+	look_who_listens(agent);
 	sweep(agent);
 	publish(agent);
 	override_tick(agent);

@@ -34,9 +34,12 @@ const struct cli_command cli_agent = {
 	"  --bpffs DIR           where maps are pinned, /sys/fs/bpf/skep\n"
 	"  --state-dir DIR       /var/lib/skep\n"
 	"  --run-dir DIR         /run/skep\n"
-	"  --cgroup DIR          default: the root of cgroup2\n"
+	"  --cgroup DIR|off      where names are served; default: the root of cgroup2\n"
 	"  --datapath WHICH      auto (default; XDP where it can be), xdp, tc\n"
+	"  --metrics ADDR:PORT    answer Prometheus there (default off)\n"
+	"  --proxy-metrics FILE   the proxy's, which go along\n"
 	"  --socket-group NAME   who else may read from the local API (the proxy's user)\n"
+	"  --return WAY          tunnel (default), dsr: how replies reach the client\n"
 	"  --log-level LEVEL     error, warning, info (default), debug\n"
 	"  --max-flows N, --max-tasks N, --max-services N, --max-frontends N, --max-nodes N\n"
 	"                        room in the maps\n",

@@ -25,6 +25,7 @@ extern const struct cli_command cli_tasks;
 extern const struct cli_command cli_flows;
 extern const struct cli_command cli_model;
 extern const struct cli_command cli_verify;
+extern const struct cli_command cli_resolve;
 extern const struct cli_command cli_routes;
 extern const struct cli_command cli_route;
 extern const struct cli_command cli_vip;

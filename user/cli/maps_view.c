@@ -59,24 +59,40 @@ static json_t *service_ports(const struct collection *frontends, size_t *next, _
 	return NULL;
 }
 
-/* Steals ports. */
+/* How its tasks' replies return; null: it has no frontend that would say. */
+static json_t *service_return(const struct collection *frontends, size_t at, __u32 service_id)
+{
+	const struct collect_frontend *frontend = frontends->entries;
+
+	while (at < frontends->n && frontend[at].service.service_id < service_id)
+		at++;
+	if (at == frontends->n || frontend[at].service.service_id != service_id)
+		return json_null();
+	return json_string(frontend[at].service.flags & SKEP_SERVICE_DSR ? "dsr" : "tunnel");
+}
+
+/* Steals ports and return_mode. */
 static json_t *service_row(const char *bpffs, const struct collect_name *service, json_t *ports,
-			   const struct task_counts *tasks, const struct skep_counter *counter)
+			   json_t *return_mode, const struct task_counts *tasks,
+			   const struct skep_counter *counter)
 {
 	struct skep_error ignored; /* a service without a ring has null there */
 	size_t length;
 	int err;
 
-	if (!ports)
+	if (!ports) {
+		json_decref(return_mode);
 		return NULL;
+	}
 	err = maps_ring(bpffs, service->service_id, NULL, &length, &ignored);
-	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:n, s:n, s:I, s:I, s:I}", "id",
-			 service->name.id, "name", service->name.name, "service_id",
+	return json_pack("{s:s, s:s, s:I, s:o, s:{s:I, s:I}, s:o, s:o, s:n, s:n, s:I, s:I, s:I}",
+			 "id", service->name.id, "name", service->name.name, "service_id",
 			 (json_int_t)service->service_id, "ports", ports, "tasks", "serving",
 			 tasks->serving, "draining", tasks->draining, "ring",
-			 err ? json_null() : json_integer((json_int_t)length), "options",
-			 "problems", "packets", (json_int_t)counter->packets, "bytes",
-			 (json_int_t)counter->bytes, "new_flows", (json_int_t)counter->new_flows);
+			 err ? json_null() : json_integer((json_int_t)length), "return",
+			 return_mode, "options", "problems", "packets",
+			 (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes,
+			 "new_flows", (json_int_t)counter->new_flows);
 }
 
 /* For the service ids 0..n-1. NULL: no memory. */
@@ -120,12 +136,15 @@ int maps_view_services(const struct options *options, json_t **rows, struct skep
 		goto cleanup;
 	counts = count_tasks(&tasks, n_ids);
 	*rows = json_array();
-	for (size_t i = 0; i < names.n && counts && !err; i++)
+	for (size_t i = 0; i < names.n && counts && !err; i++) {
+		json_t *mode = service_return(&frontends, next, service[i].service_id);
+
 		err = append(*rows,
 			     service_row(options->bpffs, &service[i],
 					 service_ports(&frontends, &next, service[i].service_id),
-					 &counts[service[i].service_id],
+					 mode, &counts[service[i].service_id],
 					 &counters[service[i].service_id]));
+	}
 	if (err || !*rows || !counts)
 		err = error_errno(error, -ENOMEM, "cannot list services");
 cleanup:

@@ -12,10 +12,11 @@
 #include "cli/rows.h"
 
 static const struct text_table_column columns[] = {
-	{"SERVICE", TEXT_TABLE_LEFT},  {"PORTS", TEXT_TABLE_LEFT},
-	{"SERVING", TEXT_TABLE_RIGHT}, {"DRAINING", TEXT_TABLE_RIGHT},
-	{"RING", TEXT_TABLE_RIGHT},    {"NEW FLOWS", TEXT_TABLE_RIGHT},
-	{"PACKETS", TEXT_TABLE_RIGHT}, {"BYTES", TEXT_TABLE_RIGHT},
+	{"SERVICE", TEXT_TABLE_LEFT},	 {"PORTS", TEXT_TABLE_LEFT},
+	{"SERVING", TEXT_TABLE_RIGHT},	 {"DRAINING", TEXT_TABLE_RIGHT},
+	{"RING", TEXT_TABLE_RIGHT},	 {"RETURN", TEXT_TABLE_LEFT},
+	{"NEW FLOWS", TEXT_TABLE_RIGHT}, {"PACKETS", TEXT_TABLE_RIGHT},
+	{"BYTES", TEXT_TABLE_RIGHT},
 };
 
 /* "8080->80/tcp,5353->53/udp" */
@@ -39,6 +40,21 @@ static int ports_cell(struct text_table *table, const json_t *ports)
 	text_table_cell(table, text);
 	free(text);
 	return 0;
+}
+
+static void print_conflicts(const json_t *rows, FILE *out)
+{
+	const json_t *row, *line;
+	size_t i, j;
+
+	json_array_foreach (rows, i, row)
+		json_array_foreach (json_object_get(row, "conflicts"), j, line) {
+			fputs("CONFLICT ", out);
+			clean_print(row_text(row, "name"), out);
+			fputs(": ", out);
+			clean_print(json_is_string(line) ? json_string_value(line) : "?", out);
+			fputs("; this machine's own processes reach that instead\n", out);
+		}
 }
 
 static int has_problems(const json_t *row)
@@ -149,6 +165,7 @@ int services_print(const json_t *rows, FILE *out)
 		row_cell_number(table, tasks, "serving");
 		row_cell_number(table, tasks, "draining");
 		row_cell_number(table, row, "ring");
+		row_cell_text(table, row, "return");
 		row_cell_number(table, row, "new_flows");
 		row_cell_number(table, row, "packets");
 		row_cell_bytes(table, row, "bytes");
@@ -156,7 +173,8 @@ int services_print(const json_t *rows, FILE *out)
 	if (!err)
 		err = text_table_print(table, out);
 	if (!err)
-		print_problems(rows, out);
+		print_conflicts(rows, out);
+	print_problems(rows, out);
 	text_table_free(table);
 	return err;
 }
@@ -183,6 +201,8 @@ const struct cli_command cli_services = {
 	"[NAME] [--json] [--maps [--bpffs DIR]] [--run-dir DIR]",
 	"list services, their published ports and traffic",
 	"PORTS are published->target/protocol. RING is how many tasks new flows are given to.\n"
+	"RETURN is how replies of tasks on other nodes reach the client: by the tunnel, or "
+	"straight (dsr).\n"
 	"Flows, packets and bytes are those that clients sent in through this node. A service "
 	"with\n"
 	"a label that cannot be honoured is marked with !, and what is wrong is told below. With\n"

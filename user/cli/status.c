@@ -79,6 +79,7 @@ static void find_problems(struct problems *problems, const json_t *status)
 	problem_overrides(problems, json_object_get(status, "overrides"));
 	problem_of(problems, status, "docker");
 	problem_of(problems, status, "feed");
+	problem_of(problems, status, "names");
 	if (!json_array_size(json_object_get(datapath, "interfaces")))
 		problem(problems, "interfaces",
 			"clients come in by none; set --interface or see whether the link is "
@@ -210,12 +211,20 @@ static void print_datapath(const json_t *datapath, FILE *out)
 	json_array_foreach (json_object_get(datapath, "interfaces"), i, interface)
 		print_interface(interface, out);
 	if (row_number(xdp, "forwarded") || row_number(xdp, "returned") ||
-	    row_number(xdp, "hinted"))
+	    row_number(xdp, "hinted") || row_number(xdp, "stripped"))
 		fprintf(out,
 			"%-11s%" PRIu64 " packets sent to other nodes, %" PRIu64
-			" replies sent to clients, %" PRIu64 " handed to tc with their task\n",
+			" replies sent to clients, %" PRIu64
+			" handed to tc with their task, %" PRIu64
+			" from other nodes stripped for tc\n",
 			"xdp", row_number(xdp, "forwarded"), row_number(xdp, "returned"),
-			row_number(xdp, "hinted"));
+			row_number(xdp, "hinted"), row_number(xdp, "stripped"));
+	label("return", out);
+	fputs(strcmp(row_text(datapath, "return"), "dsr")
+		      ? "tunnel: replies leave where the client came in"
+		      : "dsr: the tasks' nodes answer clients themselves",
+	      out);
+	fputs(", unless a service's label says otherwise\n", out);
 	label("tunnel", out);
 	if (*row_text(datapath, "mesh") && *row_text(datapath, "underlay"))
 		fprintf(out,
@@ -260,6 +269,20 @@ static void print_vips(const json_t *vips, FILE *out)
 	fprintf(out, "%zu held elsewhere or nowhere\n", others);
 }
 
+static void print_names(const json_t *names, FILE *out)
+{
+	label("names", out);
+	if (*row_text(names, "cgroup")) {
+		fputs("served in cgroup ", out);
+		clean_print(row_text(names, "cgroup"), out);
+		fputc('\n', out);
+	} else {
+		fputs(*row_text(names, "problem") ? "not served; see above\n"
+						  : "not served (--cgroup off)\n",
+		      out);
+	}
+}
+
 /* Not those that bear on nothing: skep override list has them. */
 static void print_overrides(const json_t *overrides, FILE *out)
 {
@@ -288,6 +311,8 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	print_node(status, out);
 	print_sources(status, out);
 	print_datapath(json_object_get(status, "datapath"), out);
+	if (json_is_object(json_object_get(status, "names")))
+		print_names(json_object_get(status, "names"), out);
 	print_vips(json_object_get(status, "vips"), out);
 	print_overrides(json_object_get(status, "overrides"), out);
 	verdicts_print(json_object_get(status, "verdicts"), out);

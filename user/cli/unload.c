@@ -25,6 +25,7 @@ static int count_hook(void *context, const void *key, const void *value)
 		[SKEP_HOOK_WIRE] = "wire",
 		[SKEP_HOOK_MESH] = "mesh",
 		[SKEP_HOOK_TASK] = "task",
+		[SKEP_HOOK_BRIDGE] = "bridge",
 	};
 	const __u32 *ifindex = key;
 	const struct skep_hook *hook = value;
@@ -35,7 +36,7 @@ static int count_hook(void *context, const void *key, const void *value)
 	if (!if_indextoname(*ifindex, name))
 		return 0; /* it went with its interface */
 	snprintf(one, sizeof(one), "%s%s (%s)", inventory->hooks ? ", " : "", name,
-		 hook->role <= SKEP_HOOK_TASK && roles[hook->role] ? roles[hook->role] : "?");
+		 hook->role <= SKEP_HOOK_BRIDGE && roles[hook->role] ? roles[hook->role] : "?");
 	inventory->hooks++;
 	if (strlen(one) + sizeof(", …") < room)
 		memcpy(inventory->interfaces + used, one, strlen(one) + 1);

@@ -28,6 +28,8 @@ static const struct {
 	{SKEP_DROP_FRAGMENT, true,
 	 "dropped: IPv4 fragments for a task that is not on this node, whose first one was not "
 	 "seen"},
+	{SKEP_DROP_FORGED, true,
+	 "dropped: a container sent to the tunnel's port, as only nodes may"},
 	{SKEP_DROP_COLLISION, true,
 	 "dropped: no source port was free, or another flow has the tuple"},
 	{SKEP_DROP_TTL, true, "dropped: time to live used up; is there a routing loop?"},
@@ -50,6 +52,9 @@ static const struct {
 	 "established flows that had to make room for new ones: raise --max-flows"},
 	{SKEP_SOURCE_PORT_CHANGED, false,
 	 "flows given another source port, as the task has theirs from another frontend"},
+	{SKEP_RETURN_NOT_DIRECT, false,
+	 "replies with return dsr that went by the tunnel: no route from here to the client, or it "
+	 "is this host"},
 	{SKEP_PASS_NO_FLOW, false,
 	 "left to the stack: TCP of no known flow (older than skep, or stray)"},
 	{SKEP_PASS_FRAGMENT, false,

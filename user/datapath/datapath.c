@@ -16,6 +16,7 @@
 #include "datapath/describe.h"
 #include "datapath/fast_path.h"
 #include "datapath/hooks.h"
+#include "datapath/names.h"
 #include "datapath/pool.h"
 #include "datapath/programs.h"
 #include "datapath/read.h"
@@ -29,6 +30,7 @@
 struct datapath {
 	struct programs programs;
 	struct xdp *xdp;
+	struct names *names;
 	/* What the maps hold, as of the last read or write. */
 	struct reconcile_map services, service_names, allow, tasks, nodes;
 	struct ring_set rings;
@@ -116,6 +118,8 @@ static int read_all(struct datapath *datapath, struct skep_error *error)
 		err = rings_read(datapath->programs.rings, &datapath->rings, error);
 	if (!err)
 		err = claim_numbers(datapath, error);
+	if (!err && datapath->names)
+		err = names_read(datapath->names, error);
 	return err;
 }
 
@@ -151,6 +155,8 @@ int datapath_open(struct datapath **result, const struct datapath_config *config
 	err = fast_path_open(&datapath->xdp, config, programs, error);
 	if (!err)
 		err = read_all(datapath, error);
+	if (!err)
+		err = names_open(&datapath->names, config, programs, error);
 	datapath->seed = datapath->config.seed;
 	if (!err && !datapath->seed &&
 	    getrandom(&datapath->seed, sizeof(datapath->seed), 0) != sizeof(datapath->seed))
@@ -175,6 +181,7 @@ void datapath_close(struct datapath *datapath)
 	ring_set_free(&datapath->rings);
 	pool_free(&datapath->service_ids);
 	pool_free(&datapath->task_counters);
+	names_close(datapath->names);
 	xdp_close(datapath->xdp);
 	programs_close(&datapath->programs);
 	free(datapath->bpffs);
@@ -387,7 +394,10 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		distrust_unhooked(datapath, &desired);
 
 #define STEP(call) keep_first(&first, (call), error, &own)
-	STEP(xdp_apply(datapath->xdp, node->wires, node->n_wires, node->net, fresh, changes, &own));
+	/* Without from_wire the stack would get packets that XDP took out of their frames. */
+	if (!err)
+		STEP(xdp_apply(datapath->xdp, node->wires, node->n_wires, node->net, fresh, changes,
+			       &own));
 	STEP(write_config(datapath, &desired, changes, &own));
 	STEP(reconcile_write(&datapath->service_names, &desired.service_names, changes, &own));
 	STEP(reconcile_write(&datapath->nodes, &desired.nodes, changes, &own));
@@ -396,6 +406,7 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 			 &own));
 	STEP(reconcile_write(&datapath->allow, &desired.allow, changes, &own));
 	STEP(reconcile_write(&datapath->services, &desired.services, changes, &own));
+	STEP(names_apply(datapath->names, model, node, desired.service_ids, fresh, changes, &own));
 
 	STEP(reconcile_delete(&datapath->services, &desired.services, changes, &own));
 	STEP(reconcile_delete(&datapath->allow, &desired.allow, changes, &own));
@@ -432,6 +443,16 @@ uint32_t datapath_flow_room(const struct datapath *datapath)
 const struct datapath_wire *datapath_wires(const struct datapath *datapath, size_t *n)
 {
 	return xdp_wires(datapath->xdp, n);
+}
+
+const char *datapath_names_problem(const struct datapath *datapath)
+{
+	return names_problem(datapath->names);
+}
+
+const char *datapath_names_cgroup(const struct datapath *datapath)
+{
+	return names_cgroup(datapath->names);
 }
 
 /* Seconds in which the sweep goes over the whole table. */
@@ -594,6 +615,9 @@ int datapath_verify(struct datapath *datapath, const struct model *model,
 	if (!err)
 		err = hooks_verify(datapath->programs.hooks, &datapath->programs.fds, desired.hooks,
 				   desired.n_hooks, verifier_line, &verifier, error);
+	if (!err)
+		err = names_verify(datapath->names, model, node, desired.service_ids, verifier_line,
+				   &verifier, error);
 	if (!err)
 		xdp_verify(datapath->xdp, verifier_line, &verifier);
 	*differences = verifier.differences;

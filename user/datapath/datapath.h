@@ -33,12 +33,32 @@ struct datapath_config {
 	uint32_t max_nodes;
 	uint32_t max_flows;
 	enum datapath_mode mode;
+	const char
+		*cgroup; /* where the programs for names go; "": cgroup2's root; "off": nowhere */
 };
 
 /* This node, as rtnetlink and Docker tell of it. Everything is borrowed for the call. */
 struct datapath_local_task {
 	const char *task_id;
 	int ifindex; /* host end of its veth */
+};
+
+/* An address range of a network that a container is on, as its own routes have it. */
+struct datapath_scope {
+	struct addr_prefix prefix;
+	const struct model_network *network;
+};
+
+struct datapath_container { /* a container of this node with a network namespace of its own */
+	uint64_t cookie;    /* of that */
+	int ifindex;	    /* host end of its veth; 0: none */
+	const struct datapath_scope *scopes;
+	size_t n_scopes;
+};
+
+struct datapath_listener { /* a process of this machine on a published port */
+	struct skep_frontend place;
+	uint32_t pid;
 };
 
 struct datapath_node {
@@ -48,15 +68,24 @@ struct datapath_node {
 	size_t n_addresses;
 	const struct datapath_local_task *tasks; /* sorted by task_id */
 	size_t n_tasks;
+	uint64_t cookie; /* of this network namespace */
+	const struct datapath_container *containers;
+	size_t n_containers;
+	const struct datapath_listener *listeners;
+	size_t n_listeners;
+	const int *bridges; /* that containers reach the host by */
+	size_t n_bridges;
 	const int *wires; /* interfaces that clients come in by, sorted */
 	size_t n_wires;
 	const struct net_state *net; /* what the interfaces are; NULL: not known, so tc alone, and
 					no address is an interface's that skep.bind names */
 	int mesh_ifindex;	     /* skep0; 0: none yet */
 	uint8_t mesh_mac[6];
-	uint32_t tunnel_mtu; /* of inner IP packets */
-	bool links_changed;  /* some link came, went or changed since the last apply: look what is
-				really hooked */
+	uint32_t tunnel_mtu;  /* of inner IP packets */
+	uint16_t tunnel_port; /* host order */
+	bool dsr;	      /* --return: of services whose labels do not say */
+	bool links_changed;   /* some link came, went or changed since the last apply: look what is
+				 really hooked */
 };
 
 struct datapath_changes {		    /* of one apply or verify */
@@ -92,6 +121,10 @@ int datapath_apply(struct datapath *datapath, const struct model *model,
 		   const struct datapath_node *node, struct datapath_changes *changes,
 		   struct skep_error *error);
 
+/* Why service names are not served from this node, in one line; "": they are. */
+const char *datapath_names_problem(const struct datapath *datapath);
+/* The cgroup that they are served in, "": none. */
+const char *datapath_names_cgroup(const struct datapath *datapath);
 /* Flows that the table has room for, as it was made. */
 uint32_t datapath_flow_room(const struct datapath *datapath);
 

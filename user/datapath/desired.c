@@ -23,7 +23,7 @@ struct builder {
 	const struct model *model;
 	const struct datapath_node *node;
 	const struct desired_numbers *numbers;
-	uint32_t *service_ids; /* of model->services, in their order */
+	uint32_t *service_ids; /* desired's */
 	struct wish *wishes;   /* by service id */
 	struct port_rings port_rings;
 	struct skep_error *error;
@@ -516,7 +516,9 @@ static int build_hooks(struct builder *builder)
 	struct desired *desired = builder->desired;
 	size_t n = 0;
 
-	desired->hooks = calloc(node->n_wires + node->n_tasks + 1, sizeof(*desired->hooks));
+	desired->hooks =
+		calloc(node->n_wires + node->n_tasks + node->n_containers + node->n_bridges + 1,
+		       sizeof(*desired->hooks));
 	if (!desired->hooks)
 		return -ENOMEM;
 	if (node->mesh_ifindex)
@@ -527,6 +529,12 @@ static int build_hooks(struct builder *builder)
 		if (node->tasks[i].ifindex)
 			desired->hooks[n++] =
 				(struct hooks_hook){node->tasks[i].ifindex, SKEP_HOOK_TASK};
+	for (size_t i = 0; i < node->n_containers; i++)
+		if (node->containers[i].ifindex)
+			desired->hooks[n++] =
+				(struct hooks_hook){node->containers[i].ifindex, SKEP_HOOK_TASK};
+	for (size_t i = 0; i < node->n_bridges; i++)
+		desired->hooks[n++] = (struct hooks_hook){node->bridges[i], SKEP_HOOK_BRIDGE};
 	qsort(desired->hooks, n, sizeof(*desired->hooks), compare_hook);
 	/* An interface has one role: the first that it was named for. */
 	for (size_t i = 0; i < n; i++)
@@ -561,7 +569,10 @@ int desired_build(struct desired *desired, const struct model *model,
 	desired->config.tunnel_mtu = node->tunnel_mtu;
 	memcpy(desired->config.mesh_mac, node->mesh_mac, sizeof(desired->config.mesh_mac));
 
-	builder.service_ids = calloc(model->n_services + 1, sizeof(*builder.service_ids));
+	desired->config.tunnel_port = htons(node->tunnel_port);
+
+	desired->service_ids = calloc(model->n_services + 1, sizeof(*desired->service_ids));
+	builder.service_ids = desired->service_ids;
 	builder.wishes = calloc(numbers->service_ids->size, sizeof(*builder.wishes));
 	err = builder.service_ids && builder.wishes ? 0 : -ENOMEM;
 	if (!err)
@@ -576,7 +587,6 @@ int desired_build(struct desired *desired, const struct model *model,
 		err = build_nodes(&builder);
 	if (!err)
 		err = build_hooks(&builder);
-	free(builder.service_ids);
 	free(builder.wishes);
 	port_rings_free(&builder.port_rings);
 	if (err) {
@@ -603,6 +613,8 @@ void desired_free(struct desired *desired)
 	table_free(&desired->nodes);
 	ring_set_free(&desired->rings);
 	free(desired->hooks);
+	free(desired->service_ids);
 	desired->hooks = NULL;
+	desired->service_ids = NULL;
 	desired->n_hooks = 0;
 }

@@ -23,6 +23,7 @@ struct desired {
 	struct ring_set rings;
 	struct hooks_hook *hooks; /* sorted by ifindex */
 	size_t n_hooks;
+	uint32_t *service_ids; /* of model->services, in their order */
 };
 
 /*

@@ -8,7 +8,8 @@
 
 #include "xdp.skel.h"
 
-/* By file descriptor, so the two objects can never differ in a map's size or in which pin it is. */
+/* By file descriptor, so the two objects can never differ in a map's size or in which pin it is.
+ * Next hops are the XDP program's alone. */
 static int share_maps(struct xdp_bpf *object, const struct bpf_object *maps)
 {
 	struct bpf_map *map;
@@ -21,7 +22,8 @@ static int share_maps(struct xdp_bpf *object, const struct bpf_object *maps)
 
 		if (err)
 			return err;
-		if (bpf_map__is_internal(map) || map == object->maps.ring)
+		if (bpf_map__is_internal(map) || map == object->maps.ring ||
+		    map == object->maps.next_hops)
 			continue;
 		err = shared ? bpf_map__reuse_fd(map, bpf_map__fd(shared)) : -ENOENT;
 	}

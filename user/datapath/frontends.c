@@ -37,13 +37,14 @@ static uint32_t ticks_of(uint32_t seconds)
 
 /* What every packet to the port is to meet, where the service answers. */
 static struct skep_service service_value(uint32_t service_id, const struct model_port *port,
-					 const struct options *options)
+					 const struct options *options, bool dsr)
 {
 	return (struct skep_service){
 		.service_id = service_id,
 		.target_port = htons(port->target),
 		.policy = (uint8_t)options->policy,
-		.flags = options->has_allow ? SKEP_SERVICE_ALLOW : 0,
+		.flags = (options->has_allow ? SKEP_SERVICE_ALLOW : 0) |
+			 (options_dsr(options, dsr) ? SKEP_SERVICE_DSR : 0),
 		.idle_ticks = ticks_of(port->protocol == IPPROTO_TCP ? options->idle_s
 								     : options->udp_idle_s),
 		.affinity_ticks =
@@ -54,13 +55,13 @@ static struct skep_service service_value(uint32_t service_id, const struct model
 /* port_rings NULL: overrides do not count there. */
 static int add_at(struct table *services, const struct model_service *service, uint32_t service_id,
 		  const struct options *options, const struct port_rings *port_rings,
-		  const struct skep_addr *addr, bool closed)
+		  const struct skep_addr *addr, bool closed, bool dsr)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < service->n_ports && !err; i++) {
 		const struct model_port *port = &service->ports[i];
-		struct skep_service value = service_value(service_id, port, options);
+		struct skep_service value = service_value(service_id, port, options, dsr);
 		struct skep_frontend frontend = {
 			.addr = *addr,
 			.port = htons(port->published),
@@ -110,12 +111,13 @@ int frontends_add(struct table *services, struct table *allow, const struct mode
 		return 0;
 	err = add_allowed(allow, service_id, options);
 	if (!err)
-		err = add_at(services, service, service_id, options, NULL, &any, false);
+		err = add_at(services, service, service_id, options, NULL, &any, false, node->dsr);
 	for (size_t i = 0; i < node->n_addresses && !err; i++) {
 		const struct skep_addr *addr = &node->addresses[i];
 		bool closed = options->has_bind && !is_bound(options, addr, node->net);
 
-		err = add_at(services, service, service_id, options, port_rings, addr, closed);
+		err = add_at(services, service, service_id, options, port_rings, addr, closed,
+			     node->dsr);
 	}
 	return err;
 }

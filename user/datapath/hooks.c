@@ -21,11 +21,12 @@ static const char *const role_names[] = {
 	[SKEP_HOOK_WIRE] = "wire",
 	[SKEP_HOOK_MESH] = "mesh",
 	[SKEP_HOOK_TASK] = "task",
+	[SKEP_HOOK_BRIDGE] = "bridge",
 };
 
 static const char *role_name(__u32 role)
 {
-	return role >= SKEP_HOOK_WIRE && role <= SKEP_HOOK_TASK ? role_names[role] : "unknown";
+	return role >= SKEP_HOOK_WIRE && role <= SKEP_HOOK_BRIDGE ? role_names[role] : "unknown";
 }
 
 /* One that the map names. */
@@ -57,6 +58,8 @@ static int program_of(const struct hooks_programs *programs, __u32 role, enum tc
 		return point == TC_INGRESS ? programs->from_mesh : programs->to_mesh;
 	case SKEP_HOOK_TASK:
 		return point == TC_INGRESS ? programs->from_task : -1;
+	case SKEP_HOOK_BRIDGE:
+		return point == TC_INGRESS ? programs->from_bridge : -1;
 	default:
 		return -1;
 	}

@@ -20,6 +20,7 @@ struct hooks_programs { /* program file descriptors */
 	int from_mesh;
 	int to_mesh;
 	int from_task;
+	int from_bridge;
 };
 
 struct hooks_hook {

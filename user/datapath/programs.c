@@ -92,8 +92,8 @@ static int pin_directory(const char *bpffs, struct skep_error *error)
 	return err ? error_errno(error, err, "cannot make %s", bpffs) : 0;
 }
 
-/* Compares a pinned map with ours, and keeps its size. */
-static int adopt_pin(struct bpf_map *map, const char *path, bool *adopted, struct skep_error *error)
+int programs_adopt_pin(struct bpf_map *map, const char *path, bool *adopted,
+		       struct skep_error *error)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
@@ -180,7 +180,7 @@ static int set_pins(struct tc_bpf *object, const char *bpffs, bool *adopted,
 			return error_set(error, -ENOENT, "map %s is not in the BPF object", *name);
 		if (snprintf(path, sizeof(path), "%s/%s", bpffs, *name) >= (int)sizeof(path))
 			return error_set(error, -ENAMETOOLONG, "--bpffs %s: path too long", bpffs);
-		err = adopt_pin(map, path, adopted, error);
+		err = programs_adopt_pin(map, path, adopted, error);
 		if (err)
 			return err;
 		err = bpf_map__set_pin_path(map, path);
@@ -277,6 +277,7 @@ int programs_load(struct programs *programs, const struct datapath_config *confi
 		.from_mesh = bpf_program__fd(object->progs.from_mesh),
 		.to_mesh = bpf_program__fd(object->progs.to_mesh),
 		.from_task = bpf_program__fd(object->progs.from_task),
+		.from_bridge = bpf_program__fd(object->progs.from_bridge),
 	};
 	programs->sweep = bpf_program__fd(object->progs.sweep);
 	programs->config = bpf_map__fd(object->maps.config);

@@ -9,6 +9,8 @@
 #include "datapath/hooks.h"
 #include "lib/error.h"
 
+struct bpf_map;
+
 struct programs {
 	struct tc_bpf *object;
 	const struct bpf_object *maps; /* object's: whoever loads others on the same maps */
@@ -30,6 +32,11 @@ struct programs {
 int programs_load(struct programs *programs, const struct datapath_config *config,
 		  struct skep_error *error);
 void programs_close(struct programs *programs);
+
+/* Of a map that is about to be pinned at path: compares it with what is pinned there, and keeps
+ * that one's size. *adopted is set if there is one. -EEXIST: of another layout. */
+int programs_adopt_pin(struct bpf_map *map, const char *path, bool *adopted,
+		       struct skep_error *error);
 
 /*
  * -EXDEV if the pins under bpffs belong to another network namespace than this process's: hooks are

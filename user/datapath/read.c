@@ -75,6 +75,7 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_SECOND_CHANCE] = "second_chance",
 	[SKEP_FLOW_EVICTED] = "flow_evicted",
 	[SKEP_SOURCE_PORT_CHANGED] = "source_port_changed",
+	[SKEP_RETURN_NOT_DIRECT] = "return_not_direct",
 	[SKEP_PASS_MALFORMED] = "pass_malformed",
 	[SKEP_DROP_TTL] = "drop_ttl",
 	[SKEP_DROP_NOT_ALLOWED] = "drop_not_allowed",
@@ -84,6 +85,7 @@ static const char *const verdict_names[SKEP_VERDICT_COUNT] = {
 	[SKEP_DROP_NO_TASK] = "drop_no_task",
 	[SKEP_DROP_NO_ROUTE] = "drop_no_route",
 	[SKEP_DROP_COLLISION] = "drop_collision",
+	[SKEP_DROP_FORGED] = "drop_forged",
 	[SKEP_DROP_ERROR] = "drop_error",
 };
 

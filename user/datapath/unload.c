@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "datapath/hooks.h"
+#include "datapath/names.h"
 #include "datapath/programs.h"
 #include "datapath/xdp.h"
 #include "net/net.h"
@@ -54,6 +55,8 @@ int datapath_unload(const char *bpffs, struct skep_error *error)
 
 	if (!err)
 		err = net_vips_remove_all(error);
+	if (!err)
+		err = names_remove_all(bpffs, error);
 	if (!err)
 		err = xdp_remove_all(bpffs, error);
 	if (!err)

@@ -90,12 +90,27 @@ bool addr_prefix_contains(const struct addr_prefix *prefix, const struct skep_ad
 	       skep_addr_equal(&part, &prefix->addr);
 }
 
+/* As inet_ntop() writes it, which takes printf() for this. */
+static void v4_text(const uint8_t bytes[4], char *at)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned int byte = bytes[i];
+
+		if (byte >= 100)
+			*at++ = (char)('0' + byte / 100);
+		if (byte >= 10)
+			*at++ = (char)('0' + byte / 10 % 10);
+		*at++ = (char)('0' + byte % 10);
+		*at++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *addr_text(const struct skep_addr *addr, char buffer[ADDR_TEXT_SIZE])
 {
 	if (skep_addr_is_v4(addr)) {
-		inet_ntop(AF_INET, &addr->word[3], buffer, ADDR_TEXT_SIZE);
+		v4_text((const uint8_t *)&addr->word[3], buffer);
 	} else if (skep_addr_is_outside(addr) && addr->word[2] <= UINT16_MAX) {
-		inet_ntop(AF_INET, &addr->word[3], buffer, ADDR_TEXT_SIZE);
+		v4_text((const uint8_t *)&addr->word[3], buffer);
 		snprintf(buffer + strlen(buffer), ADDR_TEXT_SIZE - strlen(buffer), ":%u",
 			 ntohs((uint16_t)addr->word[2]));
 	} else {

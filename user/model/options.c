@@ -30,6 +30,13 @@ __attribute__((format(printf, 2, 3))) static void refuse(const struct reader *re
 	reader->problem(reader->context, reader->key, why);
 }
 
+bool options_dsr(const struct options *options, bool by_default)
+{
+	return options->return_mode == OPTIONS_RETURN_DEFAULT
+		       ? by_default
+		       : options->return_mode == OPTIONS_RETURN_DSR;
+}
+
 static const char *const policy_names[] = {
 	[SKEP_POLICY_ROUND_ROBIN] = "round-robin",
 	[SKEP_POLICY_SOURCE] = "source",

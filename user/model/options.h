@@ -62,6 +62,8 @@ struct options {
 void options_read(const struct model_service *service, struct options *options,
 		  void (*problem)(void *context, const char *key, const char *why), void *context);
 
+/* by_default: what the agent's --return says. */
+bool options_dsr(const struct options *options, bool by_default);
 const char *options_policy_name(enum skep_policy policy);  /* "round-robin", … */
 const char *options_return_name(enum options_return mode); /* "tunnel", "dsr"; NULL: default */
 

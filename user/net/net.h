@@ -69,6 +69,34 @@ void net_monitor_close(struct net_monitor *monitor);
 int net_task_interface(pid_t pid, int *ifindex, struct skep_error *error);
 
 /*
+ * Of the network namespace of process pid: its cookie, and for each of n addresses in `to` the
+ * source address that a socket there would take towards it, by that namespace's routes (IPv4; zero:
+ * no route). pid 0: this process's own. -ESRCH: the process is gone; -ENOENT: it is in this
+ * process's own namespace.
+ */
+int net_namespace_ask(pid_t pid, uint64_t *cookie, const struct skep_addr *to,
+		      struct skep_addr *sources, size_t n, struct skep_error *error);
+
+/* A socket that waits for connections or datagrams: TCP listening, UDP without a peer. */
+struct net_listener {
+	struct skep_addr addr; /* zero: any */
+	__be16 port;
+	uint8_t protocol;
+	uint32_t inode;
+};
+
+/* Those of this namespace, malloc'ed, in no order. */
+int net_listeners_read(struct net_listener **listeners, size_t *n, struct skep_error *error);
+
+/*
+ * UDP sockets in the namespace of process pid (0: this process's own) that have a peer, for whose
+ * address stale() says true, are connected anew to whom their owner calls his peer, if that is
+ * somebody else: the programs for names then give them another task. *moved counts them.
+ */
+int net_udp_move(pid_t pid, bool (*stale)(void *context, const struct skep_addr *peer),
+		 void *context, size_t *moved, struct skep_error *error);
+
+/*
  * VIPs that this node holds: /32 addresses whose label ends in NET_VIP_MARK. The label is all that
  * tells them from others' (IFA_PROTO came with 5.18), and it outlives the agent.
  */

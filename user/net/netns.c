@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Which of this namespace's veths leads into a container. */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/log.h"
+#include "net/enter.h"
 #include "net/net.h"
 #include "net/rtnl.h"
 
@@ -158,42 +153,9 @@ static int find_only_leg(const struct sides *sides, int *ifindex)
 	return err;
 }
 
-/* An rtnetlink socket in another namespace; a socket stays in that where it was opened. */
-static int open_in(int namespace_fd, int own_fd, struct rtnl **rtnl)
+static int run_open(void *context)
 {
-	int err;
-
-	if (setns(namespace_fd, CLONE_NEWNET) < 0)
-		return -errno;
-	err = rtnl_open(rtnl);
-	if (setns(own_fd, CLONE_NEWNET) < 0) {
-		/* To go on would be to configure a container's network as if it were the host's. */
-		log_error("cannot return from a container's network namespace: %s",
-			  strerror(errno));
-		abort();
-	}
-	return err;
-}
-
-static bool is_same_file(int a, int b)
-{
-	struct stat x, y;
-
-	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static int open_namespace(pid_t pid, int *fd, struct skep_error *error)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*fd >= 0)
-		return 0;
-	/* A zombie has the file still, but no namespace behind it: ENOENT as well. */
-	if (errno == ENOENT || errno == ESRCH)
-		return error_set(error, -ESRCH, "process %d is gone", (int)pid);
-	return error_errno(error, -errno, "cannot open %s", path);
+	return rtnl_open(context);
 }
 
 /* Either way, 0 and *ifindex 0: there is none. */
@@ -222,22 +184,20 @@ int net_task_interface(pid_t pid, int *ifindex, struct skep_error *error)
 	int err;
 
 	*ifindex = 0;
-	err = open_namespace(pid, &sides.task_fd, error);
+	err = enter_open(pid, &sides.task_fd, error);
 	if (err)
 		goto cleanup;
-	own_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (own_fd < 0) {
-		err = error_errno(error, -errno, "cannot open /proc/thread-self/ns/net");
+	err = enter_open_own(&own_fd, error);
+	if (err)
 		goto cleanup;
-	}
-	if (is_same_file(sides.task_fd, own_fd)) {
+	if (enter_is_same(sides.task_fd, own_fd)) {
 		err = error_set(error, -ENOENT, "process %d is in the host's own network",
 				(int)pid);
 		goto cleanup;
 	}
 	err = rtnl_open(&sides.host);
 	if (!err)
-		err = open_in(sides.task_fd, own_fd, &sides.task);
+		err = enter_run(sides.task_fd, own_fd, run_open, &sides.task);
 	if (!err)
 		err = find_interface(&sides, ifindex);
 	if (err) {

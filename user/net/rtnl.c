@@ -67,6 +67,11 @@ void rtnl_close(struct rtnl *rtnl)
 	free(rtnl);
 }
 
+int rtnl_fd(const struct rtnl *rtnl)
+{
+	return mnl_socket_get_fd(rtnl->socket);
+}
+
 struct nlmsghdr *rtnl_request(struct rtnl *rtnl, uint16_t type, uint16_t flags)
 {
 	/* libmnl clears what it puts, header and padding, but not what it leaves out. */

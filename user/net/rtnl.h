@@ -16,7 +16,8 @@ struct rtnl;
 
 /* A socket in the network namespace that the thread is in now, and stays in. Negative errno. */
 int rtnl_open(struct rtnl **rtnl);
-void rtnl_close(struct rtnl *rtnl); /* NULL is fine */
+void rtnl_close(struct rtnl *rtnl);   /* NULL is fine */
+int rtnl_fd(const struct rtnl *rtnl); /* of the socket */
 
 /*
  * Begins the next request: a header with room for about 900 bytes of attributes, valid until the

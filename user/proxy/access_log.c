@@ -139,7 +139,6 @@ int access_log_open(struct access_log **result, const char *path, size_t workers
 		    struct skep_error *error)
 {
 	struct access_log *log = calloc(1, sizeof(*log));
-	sigset_t all, old;
 	int err = log ? 0 : -ENOMEM;
 
 	if (err)
@@ -160,21 +159,27 @@ int access_log_open(struct access_log **result, const char *path, size_t workers
 		err = error_errno(error, -errno, "cannot open the access log %s", path);
 		goto cleanup;
 	}
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&log->thread, NULL, run, log);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err) {
-		error_errno(error, err, "cannot start the access log's thread");
-		goto cleanup;
-	}
-	log->running = true;
 	*result = log;
 	return 0;
 cleanup:
 	access_log_close(log);
 	return err;
+}
+
+int access_log_start(struct access_log *log, struct skep_error *error)
+{
+	sigset_t all, old;
+	int err;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&log->thread, NULL, run, log);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return error_errno(error, err, "cannot start the access log's thread");
+	log->running = true;
+	return 0;
 }
 
 void access_log_reopen(struct access_log *log)

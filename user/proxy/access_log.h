@@ -15,9 +15,10 @@
 
 struct access_log;
 
-/* path "-": standard output. */
+/* path "-": standard output. Nothing is written before access_log_start(). */
 int access_log_open(struct access_log **log, const char *path, size_t workers,
 		    struct skep_error *error);
+int access_log_start(struct access_log *log, struct skep_error *error);
 /* By worker's thread alone. The line has its newline. */
 void access_log_put(struct access_log *log, size_t worker, const char *line, size_t size);
 /* The file was moved away: opens it anew, soon. */

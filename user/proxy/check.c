@@ -167,12 +167,12 @@ int checks_want(struct checks *checks, const struct route_check *want, const str
 
 void checks_unwant(struct checks *checks, const struct check *unwanted)
 {
-	struct check **place = &checks->all, *check;
+	struct check **place, *check;
 
 	if (!unwanted)
 		return;
-	while (*place != unwanted)
-		place = &(*place)->next;
+	for (place = &checks->all; *place != unwanted; place = &(*place)->next)
+		;
 	check = *place;
 	if (--check->users)
 		return;

@@ -67,7 +67,8 @@ static bool begin(struct worker *worker, struct client *client)
 			client_close(worker, client);
 			return false;
 		}
-		n = stream_read(&client->stream, client->in.data, client->in.size);
+		n = stream_read(&client->stream, client->in.data,
+				exchange_first_read(client->in.size, client->splices));
 		if (n <= 0) {
 			buffer_give(&worker->buffers, &client->in);
 			if (n != -EAGAIN)
@@ -115,12 +116,26 @@ static bool open_up(struct worker *worker, struct client *client, bool expired)
 	return false;
 }
 
+/*
+ * Has a client that will close, as it said, nothing under way? Then a close is no reset. (RFC 9112
+ * 9.6: it sends nothing more. Who does so all the same may lose the answer.)
+ */
+static bool is_done(const struct client *client)
+{
+	/* Whoever speaks TLS is owed a last word, and has one. */
+	return !client->stream.tls && !client->exchange->head.keep_alive &&
+	       client->exchange->request_ended && !buffer_length(&client->in) &&
+	       (!client->stream.readable || client->stream.hung_up);
+}
+
 /* After an exchange: the next request, or the end. */
 static void conclude(struct worker *worker, struct client *client, enum exchange_state state)
 {
+	bool done = state == EXCHANGE_LAST && is_done(client);
+
 	exchange_end(worker, client->exchange);
 	client->exchange = NULL;
-	if (state == EXCHANGE_BROKEN) {
+	if (state == EXCHANGE_BROKEN || done) {
 		client_close(worker, client);
 	} else if (state == EXCHANGE_LAST) {
 		client->state = CLIENT_LINGERS;

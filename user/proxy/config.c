@@ -72,6 +72,7 @@ static int add_entry(struct proxy_config *config, const char *name, const char *
 	if (err)
 		return err;
 	snprintf(entry.name, sizeof(entry.name), "%s", name);
+	snprintf(entry.port_text, sizeof(entry.port_text), "%u", entry.port);
 	if (config->n_entries == PROXY_MAX_ENTRIES)
 		return error_set(error, -EINVAL, "more than %d entries", PROXY_MAX_ENTRIES);
 	for (size_t i = 0; i < config->n_entries; i++)
@@ -283,7 +284,7 @@ static const struct setting settings[] = {
 };
 
 static const struct proxy_config defaults = {
-	.entries = {{.name = PROXY_HTTP, .port = 80}},
+	.entries = {{.name = PROXY_HTTP, .port = 80, .port_text = "80"}},
 	.n_entries = 1,
 	.agent_socket = "/run/skep/skep.sock",
 	.run_dir = PROXY_RUN_DIR,

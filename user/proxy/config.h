@@ -28,6 +28,7 @@ struct proxy_entry { /* where clients come in */
 	char name[PROXY_NAME_SIZE];
 	struct skep_addr addr; /* zero: any */
 	uint16_t port;	       /* host order */
+	char port_text[6];     /* the same */
 	bool tls;	       /* clients speak TLS, which ends here */
 };
 

@@ -28,7 +28,7 @@ static struct series **chain_of(struct registry *registry, const char *name)
 
 	for (const char *at = name; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ULL;
-	return &registry->chains[hash % (sizeof(registry->chains) / sizeof(*registry->chains))];
+	return &registry->chains[hash % REGISTRY_CHAINS];
 }
 
 struct series *registry_get(struct registry *registry, const char *name)
@@ -155,7 +155,7 @@ void registry_print(const struct registry *registry, const char *prefix, const c
 	/* A metric's lines must come together. */
 	for (size_t m = 0; m < sizeof(metrics) / sizeof(*metrics); m++) {
 		fprintf(out, "# TYPE %s_%s\n", prefix, types[m]);
-		for (size_t i = 0; i < sizeof(registry->chains) / sizeof(*registry->chains); i++)
+		for (size_t i = 0; i < REGISTRY_CHAINS; i++)
 			for (const struct series *series = registry->chains[i]; series;
 			     series = series->next)
 				metrics[m](registry, series, prefix, label, out);

@@ -63,9 +63,11 @@ struct series {
 void series_count(struct series_slot *slot, unsigned int status, uint64_t bytes_in,
 		  uint64_t bytes_out, uint64_t ms);
 
+#define REGISTRY_CHAINS 1024
+
 struct registry {
 	size_t workers;
-	struct series *chains[1024];
+	struct series *chains[REGISTRY_CHAINS];
 };
 
 /* Finds or makes it, and counts one more user; NULL: no memory. */

@@ -2,8 +2,10 @@
 #include "proxy/exchange.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "proxy/access_line.h"
 #include "proxy/client.h"
@@ -92,8 +94,9 @@ int exchange_room(struct worker *worker, struct buffer *buffer, size_t size)
 
 /* 0; -EAGAIN; -ENODATA: the end; another negative errno. */
 static int read_into(struct worker *worker, struct stream *stream, struct buffer *buffer,
-		     size_t limit)
+		     bool splices)
 {
+	size_t limit = worker->config->head_bytes;
 	ssize_t n;
 
 	if (!stream->readable)
@@ -106,7 +109,8 @@ static int read_into(struct worker *worker, struct stream *stream, struct buffer
 		if (!buffer_room(buffer) && buffer_grow(&worker->buffers, buffer, limit + 1))
 			return -ENOMEM;
 	}
-	n = stream_read(stream, buffer->data + buffer->end, buffer_room(buffer));
+	n = stream_read(stream, buffer->data + buffer->end,
+			exchange_first_read(buffer_room(buffer), splices));
 	if (n <= 0)
 		return n ? (int)n : -ENODATA;
 	buffer->end += (size_t)n;
@@ -136,7 +140,7 @@ static enum exchange_state run_head(struct worker *worker, struct exchange *exch
 			exchange_answer(worker, exchange, 408);
 			return EXCHANGE_AGAIN;
 		}
-		err = read_into(worker, &client->stream, &client->in, worker->config->head_bytes);
+		err = read_into(worker, &client->stream, &client->in, client->splices);
 		if (err)
 			return err == -EAGAIN ? EXCHANGE_GOES_ON : EXCHANGE_BROKEN;
 	}
@@ -191,6 +195,30 @@ static void set_deadline(struct worker *worker, struct exchange *exchange, uint6
 	wheel_set(&worker->wheel, &exchange->client->timer, deadline);
 }
 
+/* It is the client's turn: the task would take more of the body, and there is none. A client that
+ * was to be told 100 waits itself. */
+static bool waits_for_client(const struct exchange *exchange)
+{
+	return !exchange->request_ended && !exchange->client->stream.readable &&
+	       exchange->conn->stream.writable &&
+	       (!exchange->head.expect_continue || exchange->n_interim);
+}
+
+/* The client takes the answer, if slowly: so long as a socket's buffer is full nothing else shows
+ * it. At first it has the benefit of the doubt. */
+static bool client_takes(struct exchange *exchange)
+{
+	bool takes;
+	int left;
+
+	if (!exchange->reply_read || exchange->client->stream.writable ||
+	    ioctl(exchange->client->stream.source.fd, SIOCOUTQ, &left))
+		return false;
+	takes = !exchange->not_taken || (uint32_t)left < exchange->not_taken;
+	exchange->not_taken = (uint32_t)left;
+	return takes;
+}
+
 /* Has the client sent its body as fast as it must? What the task does not take is not its fault. */
 static bool body_trickles(struct worker *worker, struct exchange *exchange)
 {
@@ -201,7 +229,7 @@ static bool body_trickles(struct worker *worker, struct exchange *exchange)
 	    worker->now_ms < exchange->body_watch_ms + BODY_WATCH_MS)
 		return false;
 	slow = exchange->request.moved - exchange->body_watch_bytes < least &&
-	       !exchange->client->stream.readable && exchange->conn->stream.writable;
+	       waits_for_client(exchange);
 	exchange->body_watch_ms = worker->now_ms;
 	exchange->body_watch_bytes = exchange->request.moved;
 	return slow;
@@ -221,6 +249,9 @@ static bool run_request(struct worker *worker, struct exchange *exchange,
 		return true;
 	case RELAY_ENDED:
 		exchange->request_ended = true;
+		/* The answer may take long; and the next request finds this one warm. */
+		if (!buffer_length(&exchange->client->in))
+			buffer_give(&worker->buffers, &exchange->client->in);
 		return true;
 	case RELAY_SINK_FAILED:
 		/* The task may have answered before it closed. */
@@ -257,7 +288,7 @@ static bool run_reply_head(struct worker *worker, struct exchange *exchange,
 			*state = EXCHANGE_AGAIN;
 			return false;
 		}
-		err = read_into(worker, stream, &exchange->up, worker->config->head_bytes);
+		err = read_into(worker, stream, &exchange->up, exchange->conn->backend->splices);
 		if (err == -EAGAIN)
 			return true;
 		if (err && exchange->reply_begun) {
@@ -281,13 +312,16 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	if (exchange->conn)
+	exchange->client->splices = exchange->request.spliced;
+	if (exchange->conn) {
+		exchange->conn->backend->splices = exchange->answer.spliced;
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   !(exchange->rule && exchange->rule->proxy_protocol) &&
 					   exchange->reply.keep_alive &&
 					   exchange->reply.framing != HTTP_FRAMING_CLOSE &&
 					   !buffer_length(&exchange->up));
+	}
 	return last ? EXCHANGE_LAST : EXCHANGE_DONE;
 }
 
@@ -324,6 +358,7 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 {
 	uint64_t before = exchange->request.moved + exchange->answer.moved;
 	enum exchange_state state = EXCHANGE_GOES_ON;
+	bool silent;
 
 	if (exchange->client->stream.broken)
 		return EXCHANGE_BROKEN;
@@ -331,17 +366,24 @@ static enum exchange_state run_relay(struct worker *worker, struct exchange *exc
 		return state;
 	if ((exchange->reply_read || exchange->interim) && !run_answer(worker, exchange, &state))
 		return state;
-	if (exchange->request.moved + exchange->answer.moved != before)
+	if (exchange->request.moved + exchange->answer.moved != before) {
 		exchange->active_ms = worker->now_ms;
-	if (body_trickles(worker, exchange)) {
+		exchange->not_taken = 0;
+	}
+	silent = exchange->expired &&
+		 worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange);
+	if (silent && client_takes(exchange)) {
+		exchange->active_ms = worker->now_ms;
+		silent = false;
+	}
+	if (body_trickles(worker, exchange) || (silent && waits_for_client(exchange))) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
 		exchange_give_back(worker, exchange, false);
 		exchange_answer(worker, exchange, 408);
 		return EXCHANGE_AGAIN;
 	}
-	if (exchange->expired &&
-	    worker->now_ms >= exchange->active_ms + answer_time_ms(worker, exchange)) {
+	if (silent) {
 		if (exchange->reply_read)
 			return EXCHANGE_BROKEN;
 		backend_failed(worker, exchange->conn->backend);

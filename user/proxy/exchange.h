@@ -11,6 +11,7 @@
 #define SKEP_PROXY_EXCHANGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "http/head.h"
@@ -42,17 +43,19 @@ enum exchange_phase {
 };
 
 #define EXCHANGE_TRIES 3       /* tasks for one request */
+#define HEAD_LIKELY    2048    /* bytes that most heads have */
 #define TUNNEL_TIME_MS 3600000 /* an idle tunnel's, where the route does not say */
 
 struct exchange {
 	struct exchange *next_free;
 	struct client *client;
 	enum exchange_phase phase;
+	uint32_t task; /* index in the group */
 	uint64_t began_ms;
 	uint64_t active_ms; /* when something last moved */
-	bool expired;	    /* the client's timer rang: exchange_run() finds out what for */
 
 	struct http_head head; /* the request's */
+	bool expired;	       /* the client's timer rang: exchange_run() finds out what for */
 	bool head_read;
 	bool raw; /* there is none, and no answer's: a connection that is relayed as it is */
 	bool request_ended; /* all of it is sent, or the task wants no more of it */
@@ -65,11 +68,10 @@ struct exchange {
 	struct series_slot *route_slot;
 	struct bound_group *group;
 	uint64_t cookie; /* of a sticky client; 0: none */
-	bool stuck;	 /* to the task that the cookie names */
 
 	struct conn *conn;
-	uint32_t task; /* index in the group */
 	uint32_t tried[EXCHANGE_TRIES], n_tried;
+	bool stuck; /* to the task that the cookie names */
 	bool fresh; /* no connection that was used before */
 
 	struct buffer up;	/* from the task */
@@ -80,11 +82,22 @@ struct exchange {
 	bool interim; /* what is being sent is a 1xx */
 	unsigned int n_interim;
 	struct relay answer;
-	bool closes;	 /* the connection carries no request after this one */
-	uint16_t status; /* that the client is told; 0: none */
+	uint32_t not_taken; /* bytes that the client's socket held when it was silent; 0: not known
+			     */
+	bool closes;	    /* the connection carries no request after this one */
+	uint16_t status;    /* that the client is told; 0: none */
 
 	struct http_field fields[HTTP_FIELDS], reply_fields[HTTP_FIELDS];
 };
+
+/*
+ * How much to read when a head is to come. Whoever sent a payload last that was spliced will do so
+ * again: what of it is read with the head is copied for nothing.
+ */
+static inline size_t exchange_first_read(size_t room, bool splices)
+{
+	return splices && room > HEAD_LIKELY ? HEAD_LIKELY : room;
+}
 
 /* NULL: no memory. The client's buffer has the first bytes. */
 struct exchange *exchange_begin(struct worker *worker, struct client *client);

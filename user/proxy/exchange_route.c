@@ -2,8 +2,6 @@
 /* A request's head is here: which rule takes it, what that makes of it, and the head that its task
  * gets. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +18,7 @@
 #define HEAD_ROOM                                                                                  \
 	4096 /* by which the head that goes on may be longer than what came, without a rule's      \
 		fields */
-#define REQUEST_ID_SIZE 33
+#define REQUEST_ID_SIZE 32
 
 /* What of the head routing reads, and where. */
 struct reading {
@@ -127,13 +125,25 @@ static size_t change_fields(struct exchange *exchange, const char *data,
 	return n;
 }
 
+static void write_request_id(struct worker *worker, char id[REQUEST_ID_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < REQUEST_ID_SIZE; i += 16) {
+		uint64_t random = worker_random(worker);
+
+		for (size_t j = 0; j < 16; j++, random >>= 4)
+			id[i + j] = digits[random & 15];
+	}
+}
+
 /* The head that goes on, into the request's buffer. 0 or a negative errno. */
 static int write_head(struct worker *worker, struct exchange *exchange, const char *data,
 		      const struct route_result *result, struct buffer *out)
 {
 	struct client *client = exchange->client;
 	struct http_extra extras[EXTRA_MAX];
-	char addr[ADDR_TEXT_SIZE], port[8], id[REQUEST_ID_SIZE];
+	char addr[ADDR_TEXT_SIZE], id[REQUEST_ID_SIZE];
 	const struct proxy_entry *entry = &worker->config->entries[client->entry];
 	const struct http_head *head = &exchange->head;
 	struct http_to_task onward = {
@@ -141,18 +151,16 @@ static int write_head(struct worker *worker, struct exchange *exchange, const ch
 		.query = http_text(data, head->query),
 		.client = text_of(addr_text(&client->addr, addr)),
 		.proto = text_of(entry->tls ? "https" : "http"),
+		.port = text_of(entry->port_text),
 		.trusted = proxy_config_trusts(worker->config, &client->addr),
 		.extra = extras,
 	};
 	size_t room = BUFFER_SIZE;
 	ssize_t n;
 
-	snprintf(port, sizeof(port), "%u", entry->port);
-	onward.port = text_of(port);
 	if (!head->fields.first[HTTP_NAME_X_REQUEST_ID]) {
-		snprintf(id, sizeof(id), "%016" PRIx64 "%016" PRIx64, worker_random(worker),
-			 worker_random(worker));
-		onward.request_id = text_of(id);
+		write_request_id(worker, id);
+		onward.request_id = (struct http_text){id, sizeof(id)};
 	}
 	if (!head->authority.size)
 		onward.host = text_of(exchange->rule->service);

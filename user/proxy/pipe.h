@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define PIPES_KEPT 64
+#define PIPES_KEPT 128
 /* More in a pipe is fewer system calls; this much anybody may have (pipe(7), pipe-max-size). */
 #define PIPE_SIZE (256 * 1024)
 

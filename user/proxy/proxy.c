@@ -179,7 +179,7 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 		log_info("%s: ends when its requests have, in %u s at most",
 			 strsignal((int)info.ssi_signo), proxy->config->drain_time_ms / 1000);
 		notify_stopping(proxy->notify);
-		drain(proxy, true);
+		drain(proxy, !proxy->successor.pid);
 	}
 }
 
@@ -311,6 +311,9 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 				      error);
 	if (!err)
 		err = privileges_drop(config->user, config->run_dir, config->access_log, error);
+	/* No thread before: capabilities are each thread's own. */
+	if (!err && proxy->access_log)
+		err = access_log_start(proxy->access_log, error);
 	/* As the user that a successor runs as: none but the same may add to those who share a
 	 * port. */
 	if (!err)

@@ -9,7 +9,7 @@
 #include "proxy/worker.h"
 
 /* Of reading and sending, before other connections have their turn. */
-#define ROUNDS_AT_ONCE 64
+#define ROUNDS_AT_ONCE 16
 
 #define JOIN_MAX 2048
 
@@ -104,28 +104,31 @@ static int take_trailers(struct worker *worker, struct relay *relay)
 	return 0;
 }
 
-/* Payload of all chunks that are in the buffer comes to lie together, to go out as one. */
+/*
+ * Payload of all chunks that are in the buffer comes to lie together, to go out as one. Each byte
+ * moves once: chunks may be tiny.
+ */
 static int take_chunks(struct worker *worker, struct relay *relay)
 {
-	const char *from = unread(relay), *end = relay->in->data + relay->in->end;
+	char *at = unread(relay), *to = at, *end = at + unread_size(relay);
 
-	while (!relay->in_trailers && from < end) {
+	while (!relay->in_trailers && at < end) {
 		struct http_piece piece;
-		int err = http_chunks_next(&relay->chunks, from, (size_t)(end - from), &piece);
+		int err = http_chunks_next(&relay->chunks, at, (size_t)(end - at), &piece);
 
 		if (err == -EBADMSG)
 			return refuse(relay, relay->chunks.refusal);
-		from += piece.framing;
-		if (piece.payload)
-			memmove(unread(relay), from, piece.payload);
+		at += piece.framing;
+		memmove(to, at, piece.payload);
+		at += piece.payload;
+		to += piece.payload;
 		relay->ready += piece.payload;
-		from += piece.payload;
 		if (!err) {
 			relay->in_trailers = true;
 			http_fields_begin(&relay->trailers, relay->fields, HTTP_FIELDS, 0);
 		}
 	}
-	cut(relay, (size_t)(from - unread(relay)));
+	cut(relay, (size_t)(at - to));
 	return relay->in_trailers ? take_trailers(worker, relay) : 0;
 }
 
@@ -321,6 +324,7 @@ static int empty_pipe(struct worker *worker, struct relay *relay)
 			return errno == EAGAIN ? -EAGAIN : -EPIPE;
 		relay->begun = true;
 		relay->piped -= (size_t)n;
+		relay->spliced = true;
 		counters_add(&worker->counters.bytes_spliced, (uint64_t)n);
 	}
 	if (relay->framing == HTTP_FRAMING_LENGTH && !relay->left)
@@ -406,6 +410,8 @@ enum relay_state relay_run(struct worker *worker, struct relay *relay)
 	/* Many wait for long with nothing at hand. */
 	if (state == RELAY_GOES_ON && !buffer_length(relay->in))
 		buffer_give(&worker->buffers, relay->in);
+	if (state == RELAY_GOES_ON && !relay->piped)
+		pipe_give(&worker->pipes, &relay->pipe, 0);
 	return state;
 }
 

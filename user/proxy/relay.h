@@ -45,6 +45,7 @@ struct relay {
 	bool begun; /* some of it was sent, or may have been */
 	bool whole; /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
+	bool spliced;  /* some of the payload was */
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
 	struct http_chunks chunks;
 	struct http_fields trailers;

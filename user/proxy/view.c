@@ -41,7 +41,7 @@ static int list_tasks(struct making *making)
 	size_t first = 0;
 
 	making->served = calloc(model->n_services + 1, sizeof(*making->served));
-	making->tasks = calloc(model->n_tasks + 1, sizeof(*making->tasks));
+	making->tasks = calloc(model->n_tasks + 1, sizeof(struct model_task *));
 	if (!making->served || !making->tasks)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->n_tasks; i++)

@@ -28,6 +28,8 @@ static void hang(struct wheel *wheel, struct wheel_timer *timer)
 		timer->next->place = &timer->next;
 	*place = timer;
 	wheel->count++;
+	if (timer->slot_tick < wheel->none_before)
+		wheel->none_before = timer->slot_tick;
 }
 
 static void unhang(struct wheel *wheel, struct wheel_timer *timer)
@@ -86,15 +88,17 @@ void wheel_run(struct wheel *wheel, uint64_t now_ms)
 	}
 }
 
-int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms)
+int wheel_wait_ms(struct wheel *wheel, uint64_t now_ms)
 {
+	uint64_t at;
+
 	if (!wheel->count)
 		return -1;
-	for (uint64_t tick = wheel->tick; tick < wheel->tick + WHEEL_SLOTS; tick++)
-		if (wheel->slots[tick % WHEEL_SLOTS]) {
-			uint64_t at = tick * WHEEL_TICK_MS;
-
-			return at > now_ms ? (int)(at - now_ms) : 0;
-		}
-	return WHEEL_SLOTS * WHEEL_TICK_MS;
+	if (wheel->none_before < wheel->tick)
+		wheel->none_before = wheel->tick;
+	/* What was found empty is not looked at again. */
+	while (!wheel->slots[wheel->none_before % WHEEL_SLOTS])
+		wheel->none_before++;
+	at = wheel->none_before * WHEEL_TICK_MS;
+	return at > now_ms ? (int)(at - now_ms) : 0;
 }

@@ -23,8 +23,9 @@ struct wheel_timer { /* zeroed: not set */
 
 struct wheel {
 	struct wheel_timer *slots[WHEEL_SLOTS];
-	uint64_t tick; /* the next to be looked at */
-	size_t count;  /* timers that hang */
+	uint64_t tick;	      /* the next to be looked at */
+	uint64_t none_before; /* a tick: no timer hangs at one before it */
+	size_t count;	      /* timers that hang */
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
@@ -35,6 +36,6 @@ void wheel_unset(struct wheel *wheel, struct wheel_timer *timer); /* also of one
  * timer. */
 void wheel_run(struct wheel *wheel, uint64_t now_ms);
 /* For epoll_wait(): until the next tick that has timers (or may have); -1: there are none. */
-int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms);
+int wheel_wait_ms(struct wheel *wheel, uint64_t now_ms);
 
 #endif

@@ -80,9 +80,12 @@ static void accept_again(struct wheel_timer *timer)
 {
 	struct worker *worker = container_of(timer, struct worker, accept_again);
 
-	for (size_t i = 0; i < worker->n_listeners; i++)
-		if (watch(worker, &worker->listeners[i].source, EPOLLIN))
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		int err = watch(worker, &worker->listeners[i].source, EPOLLIN);
+
+		if (err && err != -EEXIST) /* from a try that went half way */
 			wheel_set(&worker->wheel, timer, worker->now_ms + ACCEPT_PAUSE_MS);
+	}
 }
 
 static void listener_ready(struct source *source, uint32_t events)

@@ -23,8 +23,9 @@
 #define NS_PER_MS     1000000ULL
 
 #define EVENT_FILTERS                                                                              \
-	"{\"type\":[\"container\"],\"label\":[\"com.docker.swarm.task.id\"],"                      \
-	"\"event\":[\"start\",\"die\",\"destroy\",\"health_status\"]}"
+	"{\"type\":[\"container\",\"network\"],"                                                   \
+	"\"event\":[\"start\",\"die\",\"destroy\",\"health_status\",\"connect\",\"disconnect\"]}"
+#define TASK_LABEL "com.docker.swarm.task.id"
 
 /* What can go wrong apart from each other. */
 enum {
@@ -153,12 +154,14 @@ static void events_event(void *context, const json_t *event)
 {
 	struct docker *docker = context;
 	const char *action = json_string_value(json_object_get(event, "Action"));
-	const char *id = json_string_value(json_object_get(json_object_get(event, "Actor"), "ID"));
+	const json_t *actor = json_object_get(event, "Actor");
+	const char *id = json_string_value(json_object_get(actor, "ID"));
 
 	if (action && id && strcmp(action, "start") == 0)
 		docker_tasks_forget(docker->tasks, id);
 	docker_tasks_refresh(docker->tasks);
-	docker->receiver.event(docker->receiver.context);
+	if (json_object_get(json_object_get(actor, "Attributes"), TASK_LABEL))
+		docker->receiver.event(docker->receiver.context);
 }
 
 static void events_failed(void *context, const char *why)

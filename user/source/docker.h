@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What an agent asks of its own node's Docker, manager or worker: who this node is in the Swarm,
- * and which local containers are tasks. Follows the Engine's event stream and comes back when
- * dockerd does; while dockerd is away, the last answer stays.
+ * which containers run here, on which networks, and which of them are tasks. Follows the Engine's
+ * event stream and comes back when dockerd does; while dockerd is away, the last answer stays.
  */
 #ifndef SKEP_SOURCE_DOCKER_H
 #define SKEP_SOURCE_DOCKER_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/addr.h"
@@ -26,9 +27,20 @@ struct docker_node {
 	size_t n_managers;
 };
 
-struct docker_container { /* a running container that is a Swarm task */
-	char task_id[64];
+/* Networks of one container that are told of; Docker has no such limit, but nobody comes near. */
+#define DOCKER_MAX_NETWORKS 16
+
+struct docker_network { /* a Swarm's network that a container is on */
+	char id[32];
+	struct skep_addr address; /* the container's there */
+};
+
+struct docker_container { /* a running container */
+	char task_id[64]; /* "": no Swarm task */
+	char id[68]; /* 64 digits; and no padding behind, as containers are compared as bytes */
 	pid_t pid;
+	uint32_t n_networks;
+	struct docker_network networks[DOCKER_MAX_NETWORKS]; /* sorted by id; the rest is zero */
 };
 
 struct docker_receiver {
@@ -49,7 +61,7 @@ void docker_close(struct docker *docker); /* NULL is fine; not from within a cal
 
 const struct docker_node *docker_node(const struct docker *docker);
 const struct docker_container *docker_containers(const struct docker *docker,
-						 size_t *n); /* sorted by task_id */
+						 size_t *n); /* sorted by task_id, then id */
 /* Both have been read whole since docker_open(): until then an empty list says nothing. changed()
  * tells of it. */
 bool docker_complete(const struct docker *docker);

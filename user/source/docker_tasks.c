@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/addr.h"
 #include "lib/log.h"
 #include "source/engine.h"
 
-/* {"label":["com.docker.swarm.task.id"],"status":["running"]} */
-#define LIST_PATH                                                                                  \
-	"/containers/json?filters=%7B%22label%22%3A%5B%22com.docker.swarm.task.id%22%5D%2C"        \
-	"%22status%22%3A%5B%22running%22%5D%7D"
+/* {"status":["running"]} */
+#define LIST_PATH      "/containers/json?filters=%7B%22status%22%3A%5B%22running%22%5D%7D"
 #define LIST_LIMIT     (64 << 20)
 #define INSPECT_LIMIT  (4 << 20)
 #define TIMEOUT_MS     10000
@@ -28,9 +27,7 @@
 struct entry {
 	struct docker_tasks *tasks;
 	struct entry *next;
-	char id[128];
-	char task_id[64];
-	pid_t pid; /* 0: not known */
+	struct docker_container container; /* pid 0: not known */
 	bool listed;
 	bool inspected; /* pid is what the Engine said, or it could not say */
 	struct http_request *request;
@@ -60,7 +57,7 @@ static int compare_containers(const void *a, const void *b)
 	const struct docker_container *first = a, *second = b;
 	int order = strcmp(first->task_id, second->task_id);
 
-	return order ? order : (first->pid > second->pid) - (first->pid < second->pid);
+	return order ? order : strcmp(first->id, second->id);
 }
 
 static bool all_inspected(const struct docker_tasks *tasks)
@@ -79,7 +76,7 @@ static void publish(struct docker_tasks *tasks)
 	bool completed = !tasks->complete && all_inspected(tasks);
 
 	for (struct entry *entry = tasks->entries; entry; entry = entry->next)
-		n += entry->pid > 0;
+		n += entry->container.pid > 0;
 	list = calloc(n + 1, sizeof(*list));
 	if (!list) {
 		tasks->receiver.problem(tasks->receiver.context, "no memory for the containers");
@@ -87,14 +84,14 @@ static void publish(struct docker_tasks *tasks)
 	}
 	n = 0;
 	for (struct entry *entry = tasks->entries; entry; entry = entry->next) {
-		if (entry->pid <= 0)
-			continue;
-		memcpy(list[n].task_id, entry->task_id, sizeof(list[n].task_id));
-		list[n++].pid = entry->pid;
+		if (entry->container.pid > 0)
+			list[n++] = entry->container;
 	}
 	qsort(list, n, sizeof(*list), compare_containers);
+	/* A task has one container; another by that name would be somebody's own idea. */
 	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || strcmp(list[kept - 1].task_id, list[i].task_id) != 0)
+		if (kept == 0 || !*list[i].task_id ||
+		    strcmp(list[kept - 1].task_id, list[i].task_id) != 0)
 			list[kept++] = list[i];
 	tasks->complete |= completed;
 	if (!completed && kept == tasks->n_list &&
@@ -124,10 +121,9 @@ static void inspect_done(void *context, const struct http_answer *answer)
 		const json_t *state = json_object_get(root, "State");
 		json_int_t pid = json_integer_value(json_object_get(state, "Pid"));
 		if (json_is_true(json_object_get(state, "Running")) && pid > 0 && pid <= INT_MAX)
-			entry->pid = (pid_t)pid;
+			entry->container.pid = (pid_t)pid;
 	} else if (answer->status != 404) {
-		log_warning("container %.12s of task %s: %s", entry->id, entry->task_id,
-			    error.text);
+		log_warning("container %.12s: %s", entry->container.id, error.text);
 	}
 	json_decref(root);
 	inspect_some(tasks);
@@ -143,11 +139,11 @@ static void inspect_some(struct docker_tasks *tasks)
 	     entry = entry->next) {
 		if (entry->inspected || entry->request)
 			continue;
-		snprintf(path, sizeof(path), "/containers/%s/json", entry->id);
+		snprintf(path, sizeof(path), "/containers/%s/json", entry->container.id);
 		if (engine_get(tasks->http, tasks->socket_path, path, INSPECT_LIMIT, TIMEOUT_MS,
 			       inspect_done, entry, &entry->request, &error)) {
 			/* Tried again after the next list. */
-			log_warning("container %.12s: %s", entry->id, error.text);
+			log_warning("container %.12s: %s", entry->container.id, error.text);
 			return;
 		}
 		tasks->n_inspects++;
@@ -172,6 +168,39 @@ static bool is_id(const char *id, size_t size)
 	return length > 0 && length < size && !id[length];
 }
 
+static int compare_networks(const void *a, const void *b)
+{
+	return strcmp(((const struct docker_network *)a)->id,
+		      ((const struct docker_network *)b)->id);
+}
+
+/* Those of a Swarm: the ids of others, which are Docker's alone, have 64 characters. */
+static void note_networks(struct docker_container *container, const json_t *networks)
+{
+	const char *name;
+	json_t *network;
+	uint32_t n = 0;
+
+	memset(container->networks, 0, sizeof(container->networks));
+	json_object_foreach ((json_t *)networks, name, network) {
+		const char *id = json_string_value(json_object_get(network, "NetworkID"));
+		const char *text = json_string_value(json_object_get(network, "IPAddress"));
+		struct docker_network *place = &container->networks[n];
+
+		if (n == DOCKER_MAX_NETWORKS)
+			break;
+		if (!id || !is_id(id, sizeof(place->id)) || !text ||
+		    addr_parse(text, &place->address) || !skep_addr_is_v4(&place->address)) {
+			memset(place, 0, sizeof(*place));
+			continue;
+		}
+		memcpy(place->id, id, strlen(id) + 1);
+		n++;
+	}
+	container->n_networks = n;
+	qsort(container->networks, n, sizeof(*container->networks), compare_networks);
+}
+
 static void note_container(struct docker_tasks *tasks, const json_t *container)
 {
 	const char *id = json_string_value(json_object_get(container, "Id"));
@@ -179,24 +208,27 @@ static void note_container(struct docker_tasks *tasks, const json_t *container)
 		json_object_get(json_object_get(container, "Labels"), "com.docker.swarm.task.id"));
 	struct entry *entry;
 
-	if (!id || !is_id(id, sizeof(entry->id)) || !task_id ||
-	    !is_id(task_id, sizeof(entry->task_id)))
+	if (!id || !is_id(id, sizeof(entry->container.id)) ||
+	    (task_id && !is_id(task_id, sizeof(entry->container.task_id))))
 		return;
-	for (entry = tasks->entries; entry && strcmp(entry->id, id) != 0;)
+	for (entry = tasks->entries; entry && strcmp(entry->container.id, id) != 0;)
 		entry = entry->next;
 	if (!entry) {
 		entry = calloc(1, sizeof(*entry));
 		if (!entry)
 			return; /* the next list finds it */
 		entry->tasks = tasks;
-		memcpy(entry->id, id, strlen(id) + 1);
-		memcpy(entry->task_id, task_id, strlen(task_id) + 1);
+		memcpy(entry->container.id, id, strlen(id) + 1);
+		if (task_id)
+			memcpy(entry->container.task_id, task_id, strlen(task_id) + 1);
 		entry->next = tasks->entries;
 		tasks->entries = entry;
 	}
 	entry->listed = true;
+	note_networks(&entry->container,
+		      json_object_get(json_object_get(container, "NetworkSettings"), "Networks"));
 	/* What could not be had the last time is asked for again. */
-	if (entry->pid == 0)
+	if (entry->container.pid == 0)
 		entry->inspected = false;
 }
 
@@ -280,7 +312,7 @@ void docker_tasks_refresh(struct docker_tasks *tasks)
 void docker_tasks_forget(struct docker_tasks *tasks, const char *container_id)
 {
 	for (struct entry *entry = tasks->entries; entry; entry = entry->next) {
-		if (container_id && strcmp(entry->id, container_id) != 0)
+		if (container_id && strcmp(entry->container.id, container_id) != 0)
 			continue;
 		/* The pid stands until another is known. */
 		entry->inspected = false;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* This node's running containers that are Swarm tasks, and their processes. Not for others than
- * docker.c. */
+/* This node's running containers, their processes and networks. Not for others than docker.c. */
 #ifndef SKEP_SOURCE_DOCKER_TASKS_H
 #define SKEP_SOURCE_DOCKER_TASKS_H
 
@@ -26,7 +25,7 @@ void docker_tasks_forget(struct docker_tasks *tasks, const char *container_id);
  * first time. */
 bool docker_tasks_complete(const struct docker_tasks *tasks);
 
-/* Sorted by task id; valid until the next changed(). */
+/* Sorted by task id, then id; valid until the next changed(). */
 const struct docker_container *docker_tasks_list(const struct docker_tasks *tasks, size_t *n);
 
 #endif

@@ -4,6 +4,7 @@
  *
  * HTTP: GET /           "NAME CLIENT:PORT"
  *       GET /bytes/N    N bytes of the pattern (pattern.h)
+ *       GET /zeros/N    N zero bytes, which cost nothing to make
  *       GET /slow/MS    as /, after MS milliseconds
  *       POST /upload    "BYTES HASH": how much arrived, and its FNV-1a 64
  * UDP:  "NAME CLIENT:PORT PAYLOAD", from the address that was asked.

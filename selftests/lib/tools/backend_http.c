@@ -39,6 +39,7 @@ struct connection {
 	char out[1024];
 	size_t out_length, out_sent;
 	uint64_t stream_offset, stream_left; /* of the pattern, after out */
+	bool zeros;			     /* instead of the pattern */
 	uint64_t due_ms;		     /* WAITING and LINGERING */
 	bool close_after;
 };
@@ -49,6 +50,7 @@ struct listener {
 };
 
 static uint8_t chunk[65536]; /* shared: nothing stays in it between calls */
+static const uint8_t zeros[sizeof(chunk)];
 
 static bool timed(const struct connection *connection)
 {
@@ -94,6 +96,7 @@ static void respond(struct connection *connection, const char *status, const cha
 	connection->out_sent = 0;
 	connection->stream_offset = 0;
 	connection->stream_left = stream;
+	connection->zeros = false;
 	enter(connection, SENDING);
 }
 
@@ -165,6 +168,9 @@ static void handle_request(struct connection *connection, char *head)
 		respond_with_name(connection);
 	} else if (strncmp(target, "/bytes/", 7) == 0 && number(target + 7, '\0', &value)) {
 		respond(connection, "200 OK", "", value);
+	} else if (strncmp(target, "/zeros/", 7) == 0 && number(target + 7, '\0', &value)) {
+		respond(connection, "200 OK", "", value);
+		connection->zeros = true;
 	} else if (strncmp(target, "/slow/", 6) == 0 && number(target + 6, '\0', &value) &&
 		   value <= SLOW_MAX) {
 		connection->due_ms = now_ms() + value;
@@ -251,14 +257,14 @@ static bool flush(struct connection *connection)
 {
 	while (connection->out_sent < connection->out_length || connection->stream_left > 0) {
 		bool head = connection->out_sent < connection->out_length;
-		const void *from =
-			head ? (const void *)(connection->out + connection->out_sent) : chunk;
+		const void *from = head ? (const void *)(connection->out + connection->out_sent)
+					: (connection->zeros ? zeros : chunk);
 		size_t size = head ? connection->out_length - connection->out_sent : sizeof(chunk);
 		ssize_t n;
 
 		if (!head && size > connection->stream_left)
 			size = connection->stream_left;
-		if (!head)
+		if (!head && !connection->zeros)
 			pattern_fill(chunk, size, connection->stream_offset);
 		n = send(connection->watched.fd, from, size, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)

@@ -27,16 +27,28 @@ static const struct {
 	 "SERVER\n"
 	 "\tOne connection for as long as stdin is open; for each line (a path; empty: /)\n"
 	 "\ta request, and its answer as a line."},
+	{"pair", pair_main,
+	 "[--udp] SERVER SERVER N\n"
+	 "\tTwo conversations at the same time from one port of the client's, N requests on\n"
+	 "\teach, in turn. Each server must see one client port all along, and not the\n"
+	 "\tother's: for two ways to one task. Prints what each answered."},
 	{"download", download_main, "SERVER BYTES\n\tGET /bytes/BYTES; every byte is checked."},
 	{"upload", upload_main,
 	 "SERVER BYTES\n\tPOST /upload; count and hash told by the backend are checked."},
+	{"bulk", bulk_main,
+	 "SERVER SECONDS\n\tGET /zeros/…, read and thrown away for so long; prints how fast."},
+	{"flood", flood_main,
+	 "[--rate R] SERVER NETWORK/LENGTH SECONDS\n"
+	 "\tSYNs from every address of the network in turn, as fast as this machine can or R\n"
+	 "\ta second: \"syns=N seconds=S\". Root. At most 60 seconds, at least a /12."},
 	{"load", load_main,
 	 "--rate R [--seconds S] [--until-stdin-eof] [--keep-alive] [--connections C]\n"
-	 "\t     [--path P] SERVER…\n"
+	 "\t     [--in-turn] [--path P] [--timeout S] SERVER…\n"
 	 "\tR requests a second, however long answers take, in turn over the servers; each\n"
-	 "\ton a new connection unless --keep-alive. Until S seconds went by, stdin ended, or\n"
-	 "\tSIGTERM. Prints requests, failures, longest and 99th percentile in ms, tasks and\n"
-	 "\tclients."},
+	 "\ton a new connection unless --keep-alive. --in-turn: on all C connections in turn.\n"
+	 "\tR is 0: as many as C connections carry.\n"
+	 "\tUntil S seconds went by, stdin ended, or SIGTERM. Prints requests, failures,\n"
+	 "\tlongest, 99th percentile and median in ms, connections opened, tasks and clients."},
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,9 @@ int serial_main(int argc, char **argv);
 int hold_main(int argc, char **argv);
 int download_main(int argc, char **argv);
 int upload_main(int argc, char **argv);
+int pair_main(int argc, char **argv);
 int load_main(int argc, char **argv);
+int bulk_main(int argc, char **argv);
+int flood_main(int argc, char **argv);
 
 #endif

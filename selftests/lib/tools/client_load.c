@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * load: requests at a fixed rate, whatever the answers do (open loop): a stall shows as latency,
- * counted from when a request was due.
+ * counted from when a request was due. With rate 0: on every connection the next as soon as the
+ * last is answered (closed loop).
  *
  * A kept connection that the server closed before our request was written is opened anew, as every
  * HTTP client does; one that it closed after is a failure.
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,8 +49,8 @@ struct connection {
 };
 
 struct load {
-	unsigned long rate, seconds, n_connections;
-	bool keep_alive, until_eof, stopping;
+	unsigned long rate, seconds, n_connections, timeout_s;
+	bool keep_alive, until_eof, stopping, in_turn;
 	char request[512];
 	size_t request_length;
 	char **servers;
@@ -55,7 +58,7 @@ struct load {
 	int epoll;
 	struct connection *connections;
 	size_t busy;
-	uint64_t start_us, issued, failures;
+	uint64_t start_us, issued, failures, opened;
 	uint32_t *samples;
 	size_t n_samples, room;
 	struct tally tasks, clients;
@@ -124,6 +127,7 @@ static void open_connection(struct load *load, struct connection *connection)
 {
 	int one = 1;
 
+	load->opened++;
 	connection->length = 0;
 	connection->fd = socket(connection->server.address.ss_family,
 				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -220,13 +224,21 @@ static void ready(struct load *load, struct connection *connection)
 	}
 }
 
-/* The connection for request number i: the next free one of the server whose turn it is. */
+/* The connection for request number i: a free one of the server whose turn it is; with --in-turn,
+ * looked for from another one on each time. */
 static struct connection *free_connection(struct load *load, uint64_t i)
 {
+	size_t server = i % load->n_servers;
+	size_t n = (load->n_connections - server + load->n_servers - 1) / load->n_servers;
+	size_t first = load->in_turn ? i / load->n_servers : 0;
 	struct connection *closed = NULL;
 
-	for (size_t k = i % load->n_servers; k < load->n_connections; k += load->n_servers) {
-		struct connection *connection = &load->connections[k];
+	for (size_t j = 0; j < n; j++) {
+		struct connection *connection =
+			&load->connections[server + (first + j) % n * load->n_servers];
+
+		if (load->in_turn && j == 0 && connection->state == CLOSED)
+			return connection;
 
 		if (connection->state == IDLE)
 			return connection;
@@ -236,20 +248,24 @@ static struct connection *free_connection(struct load *load, uint64_t i)
 	return closed;
 }
 
-/* Issues what is due. Returns ms until something is to be done, 0 for now, -1 when all is done. */
-static int step(struct load *load)
+/* Issues what is due. Returns microseconds until something is to be done, -1 when all is done. */
+static long step(struct load *load)
 {
 	uint64_t now = now_us();
-	uint64_t total = load->seconds ? (uint64_t)load->rate * load->seconds : UINT64_MAX;
-	uint64_t limit = (uint64_t)HTTP_TIMEOUT_S * 1000000;
+	uint64_t total =
+		load->seconds && load->rate ? (uint64_t)load->rate * load->seconds : UINT64_MAX;
+	uint64_t limit = (uint64_t)load->timeout_s * 1000000;
 
 	load->stopping |= terminated;
+	if (!load->rate && load->seconds && now - load->start_us >= load->seconds * 1000000)
+		load->stopping = true;
 	while (!load->stopping && load->issued < total && load->issued < MAX_SAMPLES) {
-		uint64_t due = load->start_us + load->issued * 1000000 / load->rate;
+		uint64_t due =
+			load->rate ? load->start_us + load->issued * 1000000 / load->rate : now;
 		struct connection *connection;
 
 		if (due > now)
-			return (int)((due - now + 999) / 1000);
+			return (long)(due - now);
 		connection = free_connection(load, load->issued);
 		if (!connection)
 			break;
@@ -264,18 +280,20 @@ static int step(struct load *load)
 	if (load->busy == 0 &&
 	    (load->stopping || load->issued == total || load->issued == MAX_SAMPLES))
 		return -1;
-	return 100;
+	return 100000;
 }
 
 static void run(struct load *load)
 {
 	struct epoll_event events[64];
 	char drain[256];
-	int timeout;
+	long timeout;
 
 	load->start_us = now_us();
 	while ((timeout = step(load)) >= 0) {
-		int n = epoll_wait(load->epoll, events, 64, timeout);
+		const struct timespec wait = {.tv_sec = timeout / 1000000,
+					      .tv_nsec = timeout % 1000000 * 1000};
+		int n = epoll_pwait2(load->epoll, events, 64, &wait, NULL);
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr) {
@@ -297,6 +315,8 @@ static int report(struct load *load)
 		return 1;
 	}
 	latency_print(load->samples, n, load->failures);
+	printf("opened %" PRIu64 " seconds %.3f\n", load->opened,
+	       (double)(now_us() - load->start_us) / 1e6);
 	tally_print(&load->tasks, "task");
 	tally_print(&load->clients, "client");
 	free(load->samples);
@@ -311,14 +331,18 @@ static bool parse(int argc, char **argv, struct load *load)
 						{"keep-alive", no_argument, NULL, 'k'},
 						{"connections", required_argument, NULL, 'c'},
 						{"path", required_argument, NULL, 'p'},
+						{"timeout", required_argument, NULL, 't'},
+						{"in-turn", no_argument, NULL, 'i'},
 						{0}};
 	const char *path = "/";
+	bool rated = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'r')
+		if (option == 'r') {
 			load->rate = strtoul(optarg, NULL, 10);
-		else if (option == 's')
+			rated = true;
+		} else if (option == 's')
 			load->seconds = strtoul(optarg, NULL, 10);
 		else if (option == 'e')
 			load->until_eof = true;
@@ -328,6 +352,10 @@ static bool parse(int argc, char **argv, struct load *load)
 			load->n_connections = strtoul(optarg, NULL, 10);
 		else if (option == 'p')
 			path = optarg;
+		else if (option == 'i')
+			load->in_turn = true;
+		else if (option == 't')
+			load->timeout_s = strtoul(optarg, NULL, 10);
 		else
 			return false;
 	}
@@ -338,7 +366,9 @@ static bool parse(int argc, char **argv, struct load *load)
 	load->request_length = (size_t)snprintf(load->request, sizeof(load->request),
 						"GET %s HTTP/1.1\r\nHost: selftest\r\n%s\r\n", path,
 						load->keep_alive ? "" : "Connection: close\r\n");
-	return load->n_servers > 0 && load->rate > 0 && load->n_connections >= load->n_servers &&
+	if (load->timeout_s == 0)
+		load->timeout_s = HTTP_TIMEOUT_S;
+	return load->n_servers > 0 && rated && load->n_connections >= load->n_servers &&
 	       load->n_connections <= MAX_CONNECTIONS &&
 	       load->request_length < sizeof(load->request);
 }
@@ -372,6 +402,7 @@ int load_main(int argc, char **argv)
 		goto cleanup;
 	}
 	signal(SIGTERM, terminate);
+	prctl(PR_SET_TIMERSLACK, 1UL); /* requests are to leave when they are due */
 	run(&load);
 	status = report(&load);
 cleanup:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* download, upload: many bytes, each of which is known. */
+/* download, upload: many bytes, each of which is known. bulk: as many as come. */
 #include "client.h"
 
 #include <inttypes.h>
@@ -108,4 +108,26 @@ int upload_main(int argc, char **argv)
 		return 1;
 	}
 	return report(argv[1], "upload", bytes, start);
+}
+
+int bulk_main(int argc, char **argv)
+{
+	uint64_t bytes = 0, start, end, seconds;
+	struct http_response response;
+	struct endpoint server;
+	size_t n;
+
+	if (!parse(argc, argv, &server, &seconds))
+		return 2;
+	if (!http_open(&http, &server) || !http_get(&http, "/zeros/1000000000000", false) ||
+	    !http_response(&http, &response) || response.status != 200)
+		return report(argv[1], "bulk", 0, now_us());
+	start = now_us();
+	end = start + seconds * 1000000;
+	while (now_us() < end) {
+		if (!http_read(&http, chunk, sizeof(chunk), &n))
+			break;
+		bytes += n;
+	}
+	return report(argv[1], "bulk", bytes, start);
 }

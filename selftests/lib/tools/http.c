@@ -44,7 +44,26 @@ int http_parse(const char *text, size_t size, struct http_response *response)
 	return length_known ? (int)(end + 4 - text) : -1;
 }
 
+static int bind_shared(int fd, uint16_t *port)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(*port)};
+	socklen_t length = sizeof(own);
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, (const struct sockaddr *)&own, sizeof(own)) ||
+	    getsockname(fd, (struct sockaddr *)&own, &length))
+		return -1;
+	*port = ntohs(own.sin_port);
+	return 0;
+}
+
 int connect_to(const struct endpoint *server, int type)
+{
+	return connect_from(server, type, NULL);
+}
+
+int connect_from(const struct endpoint *server, int type, uint16_t *port)
 {
 	struct timeval limit = {.tv_sec = HTTP_TIMEOUT_S};
 	int one = 1;
@@ -56,7 +75,8 @@ int connect_to(const struct endpoint *server, int type)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* bounds connect() too */
 	if (type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (const struct sockaddr *)&server->address, server->length)) {
+	if ((port && bind_shared(fd, port)) ||
+	    connect(fd, (const struct sockaddr *)&server->address, server->length)) {
 		int saved = errno == EINPROGRESS ? ETIMEDOUT : errno;
 
 		close(fd);

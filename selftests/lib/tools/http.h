@@ -42,6 +42,9 @@ void http_close(struct http *http);
 
 /* A connected socket with time-outs set; -1 with errno set. type: SOCK_STREAM or SOCK_DGRAM. */
 int connect_to(const struct endpoint *server, int type);
+/* The same from a port of one's own that others may share; *port 0: any, which it then is. Host
+ * order, IPv4. */
+int connect_from(const struct endpoint *server, int type, uint16_t *port);
 uint64_t now_us(void);
 
 #endif

@@ -75,6 +75,7 @@ void latency_print(uint32_t *took_us, size_t n, uint64_t failures)
 	size_t last_of_99_percent = (n - 1) * 99 / 100;
 
 	qsort(took_us, n, sizeof(*took_us), ascending);
-	printf("requests=%zu failures=%" PRIu64 " max_ms=%.1f p99_ms=%.1f\n", n, failures,
-	       took_us[n - 1] / 1000.0, took_us[last_of_99_percent] / 1000.0);
+	printf("requests=%zu failures=%" PRIu64 " max_ms=%.1f p99_ms=%.3f p50_ms=%.3f\n", n,
+	       failures, took_us[n - 1] / 1000.0, took_us[last_of_99_percent] / 1000.0,
+	       took_us[(n - 1) / 2] / 1000.0);
 }

@@ -22,7 +22,7 @@ void tally_print(struct tally *tally, const char *what);
  * none. */
 int tally_answer(struct tally *tasks, struct tally *clients, const char *line);
 
-/* The line "requests=N failures=F max_ms=… p99_ms=…"; sorts the n (at least 1) times. */
+/* The line "requests=N failures=F max_ms=… p99_ms=… p50_ms=…"; sorts the n (at least 1) times. */
 void latency_print(uint32_t *took_us, size_t n, uint64_t failures);
 
 #endif
