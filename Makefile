@@ -35,7 +35,7 @@ WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong
-LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lpcre2-8 -lcrypt -lm -lpthread
+LDLIBS   := -lbpf -lmnl -lcurl -ljansson -lmicrohttpd -lgnutls -lssl -lcrypto -lpcre2-8 -lcrypt -lm -lpthread
 
 ifeq ($(SANITIZE),1)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -56,8 +56,8 @@ BPF_TESTS  := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(wildcard selft
 include selftests/lib/tools.mk
 
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
-	libpcre2-dev libcrypt-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcmocka-dev \
-	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin valgrind tcpdump \
+	libpcre2-dev libcrypt-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libssl-dev libcurl4-openssl-dev libcmocka-dev \
+	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin openssl valgrind tcpdump \
 	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd
 
 .DEFAULT_GOAL := all
@@ -135,7 +135,8 @@ $(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRAR
 # each takes only what it needs.
 FUZZ_S       ?= 60
 FUZZ_TARGETS := $(patsubst selftests/fuzz/%.c,%,$(wildcard selftests/fuzz/*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard $(patsubst %,user/%/*.c,lib http route model)))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/%.o,\
+	$(wildcard $(patsubst %,user/%/*.c,lib http route model)) user/proxy/hello.c user/proxy/proxy_header.c)
 FUZZ_CFLAGS  := -O1 -g -std=c11 $(WARN) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 $(BUILD)/fuzz/user/%.o: user/%.c

@@ -98,6 +98,11 @@ static char *outcome_text(struct stage *stage, const struct route_request *reque
 		fclose(out);
 		return text;
 	}
+	if (rule->mode != ROUTE_HTTP) {
+		fprintf(out, "%s:%u", rule->service, rule->port);
+		fclose(out);
+		return text;
+	}
 	route_apply(rule, request, stage->scratch, stage->cache, buffer, &result);
 	switch (result.outcome) {
 	case ROUTE_FORWARD:
@@ -128,7 +133,8 @@ static char *outcome_text(struct stage *stage, const struct route_request *reque
 
 /* ---- what is expected */
 
-/* "METHOD URL | Name: value | entry=E | from=ADDR" */
+/* "METHOD URL | Name: value | entry=E | from=ADDR"; a method TCP or SNI: a connection of that mode,
+ * of which only port and host are told */
 static void parse_request(struct ask *ask, char *line)
 {
 	char *rest = strstr(line, " | "), *space;
@@ -140,6 +146,10 @@ static void parse_request(struct ask *ask, char *line)
 		fail_msg("no request: %s", line);
 	*space = '\0';
 	ask_begin(ask, line, space + 1);
+	if (strcmp(line, "TCP") == 0 || strcmp(line, "SNI") == 0) {
+		ask->request.mode = *line == 'T' ? ROUTE_TCP : ROUTE_SNI;
+		ask->request.path = (struct route_text){"", 0};
+	}
 	while (rest) {
 		char *part = rest + 3;
 

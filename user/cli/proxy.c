@@ -26,12 +26,17 @@ const struct cli_command cli_proxy = {
 	"Each flag is also a line `name value` in /etc/skep/proxy.conf; flags win.\n\n"
 	"  --config FILE          read this file instead of /etc/skep/proxy.conf\n"
 	"  --http ADDR:PORT|off   where HTTP comes in (default :80): the entry named http\n"
+	"  --https ADDR:PORT|off  where TLS does (default :443 with --tls-dir): the entry named "
+	"https\n"
+	"  --tls-dir DIR          certificates: NAME.pem, or NAME.crt with NAME.key\n"
+	"  --tls-strict on|off    refuse clients that name no host which has one (off)\n"
 	"  --entry NAME=ADDR:PORT another entry; may be repeated\n"
 	"  --workers N            threads (default: as many as CPUs)\n"
 	"  --agent PATH           the agent's socket, /run/skep/skep.sock\n"
 	"  --run-dir DIR          /run/skep-proxy\n"
 	"  --user NAME            whom to become; only the right to open ports is kept\n"
-	"  --trust CIDR           proxies whose X-Forwarded-* are believed; may be repeated\n"
+	"  --trust CIDR           proxies whose X-Forwarded-* and PROXY protocol are believed;\n"
+	"                         may be repeated\n"
 	"  --head-bytes N, --head-fields N, --head-time S   limits of a request's head\n"
 	"  --body-rate N          bytes/s that a request's body must keep, 240\n"
 	"  --idle-time S          of a client between requests, 60\n"
@@ -43,6 +48,6 @@ const struct cli_command cli_proxy = {
 	"  --access-log PATH|-|off, --access-format combined|json\n"
 	"  --log-level LEVEL      error, warning, info (default), debug\n\n"
 	"SIGTERM: ends when its requests have. SIGHUP: another process, of the same program file,\n"
-	"takes over the sockets. SIGUSR1: opens the access log anew.\n",
+	"takes over the sockets. SIGUSR1: opens the access log and reads certificates anew.\n",
 	run,
 };

@@ -16,7 +16,7 @@
 
 struct access_line {
 	char method[64], target[FIELD_SIZE], host[256], referer[FIELD_SIZE], agent[FIELD_SIZE];
-	unsigned int minor;
+	char protocol[16];
 };
 
 /*
@@ -68,7 +68,24 @@ struct access_line *access_line_new(const struct worker *worker, const struct ex
 	escape(line->host, sizeof(line->host), http_text(data, head->authority), json);
 	escape(line->referer, sizeof(line->referer), named(exchange, data, "Referer"), json);
 	escape(line->agent, sizeof(line->agent), named(exchange, data, "User-Agent"), json);
-	line->minor = head->minor;
+	snprintf(line->protocol, sizeof(line->protocol), "HTTP/1.%u", head->minor);
+	return line;
+}
+
+struct access_line *access_line_raw(const struct exchange *exchange, const char *host)
+{
+	struct access_line *line = calloc(1, sizeof(*line));
+
+	if (!line)
+		return NULL;
+	/* Its characters are those that are visible. */
+	escape(line->host, sizeof(line->host), (struct http_text){host, strlen(host)}, true);
+	snprintf(line->method, sizeof(line->method), "-");
+	snprintf(line->target, sizeof(line->target), "-");
+	snprintf(line->referer, sizeof(line->referer), "-");
+	snprintf(line->agent, sizeof(line->agent), "-");
+	snprintf(line->protocol, sizeof(line->protocol),
+		 exchange->rule->mode == ROUTE_SNI ? "SNI" : "TCP");
 	return line;
 }
 
@@ -82,10 +99,10 @@ static int combined(char *text, const struct worker *worker, const struct exchan
 	(void)worker;
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S %z", &tm);
-	return snprintf(
-		text, LINE_SIZE, "%s - - [%s] \"%s %s HTTP/1.%u\" %u %" PRIu64 " \"%s\" \"%s\"\n",
-		addr_text(&exchange->client->addr, addr), date, line->method, line->target,
-		line->minor, exchange->status, exchange->answer.moved, line->referer, line->agent);
+	return snprintf(text, LINE_SIZE, "%s - - [%s] \"%s %s %s\" %u %" PRIu64 " \"%s\" \"%s\"\n",
+			addr_text(&exchange->client->addr, addr), date, line->method, line->target,
+			line->protocol, exchange->status, exchange->answer.moved, line->referer,
+			line->agent);
 }
 
 static int json(char *text, const struct worker *worker, const struct exchange *exchange)

@@ -10,6 +10,8 @@ struct access_line;
 
 /* The exchange's head is in the client's buffer. NULL: no memory, and so no line. */
 struct access_line *access_line_new(const struct worker *worker, const struct exchange *exchange);
+/* Of a connection that is relayed as it is. */
+struct access_line *access_line_raw(const struct exchange *exchange, const char *host);
 /* Writes the exchange's line and frees it. */
 void access_line_put(struct worker *worker, struct exchange *exchange);
 

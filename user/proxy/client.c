@@ -11,6 +11,7 @@
 
 #include "lib/loop.h"
 #include "proxy/exchange.h"
+#include "proxy/opening.h"
 #include "proxy/worker.h"
 
 #define REQUESTS_AT_ONCE 16 /* of one client, before others have their turn */
@@ -86,14 +87,45 @@ static bool begin(struct worker *worker, struct client *client)
 	return true;
 }
 
+/* HTTP from here on. The first request must begin as soon as its head must have come. */
+static bool speak_http(struct worker *worker, struct client *client)
+{
+	client->state = CLIENT_IDLE;
+	wheel_set(&worker->wheel, &client->timer, worker->now_ms + worker->config->head_time_ms);
+	return !worker->config->entries[client->entry].tls ||
+	       !stream_encrypt(&client->stream, worker->tls);
+}
+
+/* Before the first request. false: the client is gone, or waits. */
+static bool open_up(struct worker *worker, struct client *client, bool expired)
+{
+	switch (opening_run(worker, client, expired)) {
+	case OPENING_WAITS:
+		return false;
+	case OPENING_TUNNEL:
+		client->state = CLIENT_EXCHANGE;
+		return true;
+	case OPENING_HTTP:
+		if (speak_http(worker, client))
+			return true;
+		break;
+	case OPENING_ENDS:
+		break;
+	}
+	client_close(worker, client);
+	return false;
+}
+
 /*
  * Has a client that will close, as it said, nothing under way? Then a close is no reset. (RFC 9112
  * 9.6: it sends nothing more. Who does so all the same may lose the answer.)
  */
 static bool is_done(const struct client *client)
 {
-	return !client->exchange->head.keep_alive && client->exchange->request_ended &&
-	       !buffer_length(&client->in) && (!client->stream.readable || client->stream.hung_up);
+	/* Whoever speaks TLS is owed a last word, and has one. */
+	return !client->stream.tls && !client->exchange->head.keep_alive &&
+	       client->exchange->request_ended && !buffer_length(&client->in) &&
+	       (!client->stream.readable || client->stream.hung_up);
 }
 
 /* After an exchange: the next request, or the end. */
@@ -109,7 +141,7 @@ static void conclude(struct worker *worker, struct client *client, enum exchange
 		client->state = CLIENT_LINGERS;
 		client->lingered = (uint32_t)buffer_length(&client->in);
 		buffer_give(&worker->buffers, &client->in);
-		shutdown(client->stream.source.fd, SHUT_WR);
+		stream_shut(&client->stream);
 		wheel_set(&worker->wheel, &client->timer, worker->now_ms + LINGER_MS);
 		linger(worker, client);
 	} else {
@@ -131,6 +163,8 @@ void client_run(struct worker *worker, struct client *client)
 			linger(worker, client);
 			return;
 		}
+		if (client->state == CLIENT_OPENS && !open_up(worker, client, false))
+			return;
 		if (client->state == CLIENT_IDLE && !begin(worker, client))
 			return;
 		state = exchange_run(worker, client->exchange);
@@ -158,7 +192,15 @@ static void client_expired(struct wheel_timer *timer)
 	struct client *client = container_of(timer, struct client, timer);
 	struct worker *worker = worker_self();
 
+	if (client->state == CLIENT_OPENS) {
+		if (open_up(worker, client, true))
+			client_run(worker, client);
+		return;
+	}
 	if (client->state != CLIENT_EXCHANGE) {
+		/* Whoever speaks TLS is told that nothing is missing. */
+		if (client->state == CLIENT_IDLE && client->stream.tls)
+			stream_shut(&client->stream);
 		client_close(worker, client);
 		return;
 	}
@@ -193,8 +235,11 @@ void client_open(struct worker *worker, int fd, size_t entry, const struct socka
 	client->timer.expired = client_expired;
 	client->entry = (uint8_t)entry;
 	take_address(client, address);
-	if (stream_watch(worker, &client->stream)) {
-		close(fd);
+	client->state = CLIENT_OPENS;
+	if ((!opening_begin(worker, client) && !speak_http(worker, client)) ||
+	    stream_watch(worker, &client->stream)) {
+		wheel_unset(&worker->wheel, &client->timer);
+		stream_close(&client->stream);
 		free(client);
 		return;
 	}
@@ -205,9 +250,6 @@ void client_open(struct worker *worker, int fd, size_t entry, const struct socka
 	worker->clients = client;
 	worker->n_clients++;
 	counters_add(&worker->counters.clients_opened, 1);
-	/* The first request must begin as soon as its head must have come. */
-	client->state = CLIENT_IDLE;
-	wheel_set(&worker->wheel, &client->timer, worker->now_ms + worker->config->head_time_ms);
 }
 
 void clients_drain(struct worker *worker)

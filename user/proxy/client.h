@@ -20,6 +20,7 @@ struct worker;
 struct exchange;
 
 enum client_state {
+	CLIENT_OPENS,	 /* what it speaks is to be found out first: opening.h */
 	CLIENT_IDLE,	 /* between requests */
 	CLIENT_EXCHANGE, /* in a request, or in its head */
 	CLIENT_LINGERS,	 /* its last answer is sent; what it still sends is read and let go, or a
@@ -33,10 +34,15 @@ struct client {
 	struct wheel_timer timer; /* of the state, or of the exchange's */
 	struct buffer in;	  /* what it sent and nobody has dealt with */
 	struct exchange *exchange;
-	struct skep_addr addr;
-	uint16_t port; /* host order */
+	struct skep_addr addr; /* its own, or as a trusted proxy before it tells */
+	uint16_t port;	       /* host order */
 	uint8_t entry;
-	uint8_t state;	   /* enum client_state */
+	uint8_t state;	  /* enum client_state */
+	uint8_t peeks;	  /* looks at what it sends first */
+	bool header_due;  /* it may begin with a header of the PROXY protocol */
+	bool server_told; /* by that header, which names another server than this socket's: */
+	uint16_t server_port;
+	struct skep_addr server;
 	bool splices;	   /* its last request's payload was spliced */
 	uint32_t lingered; /* bytes */
 };

@@ -93,6 +93,33 @@ static int set_http(void *context, const struct setting *setting, const char *va
 	return strcmp(value, "off") == 0 ? 0 : add_entry(context, PROXY_HTTP, value, error);
 }
 
+static int set_https(void *context, const struct setting *setting, const char *value,
+		     struct skep_error *error)
+{
+	struct proxy_config *config = context;
+	int err;
+
+	(void)setting;
+	config->https_said = true;
+	remove_entry(config, PROXY_HTTPS);
+	if (strcmp(value, "off") == 0)
+		return 0;
+	err = add_entry(config, PROXY_HTTPS, value, error);
+	if (!err)
+		config->entries[config->n_entries - 1].tls = true;
+	return err;
+}
+
+static int set_strict(void *context, const struct setting *setting, const char *value,
+		      struct skep_error *error)
+{
+	(void)setting;
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return error_set(error, -EINVAL, "\"%s\" is neither on nor off", value);
+	((struct proxy_config *)context)->tls_strict = strcmp(value, "on") == 0;
+	return 0;
+}
+
 static int set_entry(void *context, const struct setting *setting, const char *value,
 		     struct skep_error *error)
 {
@@ -118,11 +145,13 @@ static int set_entry(void *context, const struct setting *setting, const char *v
 static void clear_entries(void *context)
 {
 	struct proxy_config *config = context;
-	const struct proxy_entry *http = find_entry(config, PROXY_HTTP);
+	size_t kept = 0;
 
-	config->n_entries = http != NULL;
-	if (http)
-		config->entries[0] = *http;
+	for (size_t i = 0; i < config->n_entries; i++)
+		if (strcmp(config->entries[i].name, PROXY_HTTP) == 0 ||
+		    strcmp(config->entries[i].name, PROXY_HTTPS) == 0)
+			config->entries[kept++] = config->entries[i];
+	config->n_entries = kept;
 }
 
 static int add_trusted(void *context, const struct setting *setting, const char *value,
@@ -207,16 +236,35 @@ static int set_log_level(void *context, const struct setting *setting, const cha
 	return 0;
 }
 
+bool proxy_config_has_port(const struct proxy_config *config, uint16_t port)
+{
+	for (size_t i = 0; i < config->n_entries; i++)
+		if (config->entries[i].port == port)
+			return true;
+	return false;
+}
+
+bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr)
+{
+	for (size_t i = 0; i < config->n_trusted; i++)
+		if (addr_prefix_contains(&config->trusted[i], addr))
+			return true;
+	return false;
+}
+
 #define PATH_MOST (PROXY_PATH_SIZE - 1)
 
-/* http before entry: clear_entries() keeps what http said. */
+/* http and https before entry: clear_entries() keeps what they said. */
 static const struct setting settings[] = {
 	{"http", set_http, 0, 0, 0, NULL},
+	{"https", set_https, 0, 0, 0, NULL},
 	{"entry", set_entry, 0, 0, 0, clear_entries},
 	{"workers", settings_u32, FIELD(workers), 1, PROXY_MAX_WORKERS, NULL},
 	{"agent", settings_path, FIELD(agent_socket), 0, 107, NULL},
 	{"run-dir", settings_path, FIELD(run_dir), 0, PATH_MOST - 32, NULL},
 	{"user", set_user, 0, 0, 0, NULL},
+	{"tls-dir", settings_path, FIELD(tls_dir), 0, PATH_MOST, NULL},
+	{"tls-strict", set_strict, 0, 0, 0, NULL},
 	{"trust", add_trusted, 0, 0, 0, clear_trusted},
 	{"head-bytes", settings_u32, FIELD(head_bytes), 1024, 1024 * 1024, NULL},
 	{"head-fields", settings_u32, FIELD(head_fields), 8, 128, NULL},
@@ -263,6 +311,11 @@ int proxy_config_read(struct proxy_config *config, int argc, char *const argv[],
 	*config = defaults;
 	err = settings_read(settings, sizeof(settings) / sizeof(*settings), config,
 			    PROXY_CONFIG_FILE, argc, argv, error);
+	if (!err && *config->tls_dir && !config->https_said)
+		err = set_https(config, NULL, ":443", error);
+	if (!err && find_entry(config, PROXY_HTTPS) && !*config->tls_dir)
+		err = error_set(error, -EINVAL,
+				"--https needs certificates: give their directory by --tls-dir");
 	if (!err && !config->n_entries)
 		err = error_set(error, -EINVAL, "no entry: give --http or --entry");
 	return err;

@@ -21,13 +21,15 @@
 #define PROXY_MAX_ENTRIES 16
 #define PROXY_MAX_TRUSTED 64
 #define PROXY_MAX_WORKERS 64
-#define PROXY_HTTP	  "http" /* the entry of --http */
+#define PROXY_HTTP	  "http"  /* the entry of --http */
+#define PROXY_HTTPS	  "https" /* of --https */
 
 struct proxy_entry { /* where clients come in */
 	char name[PROXY_NAME_SIZE];
 	struct skep_addr addr; /* zero: any */
 	uint16_t port;	       /* host order */
 	char port_text[6];     /* the same */
+	bool tls;	       /* clients speak TLS, which ends here */
 };
 
 enum proxy_log_format {
@@ -38,13 +40,18 @@ enum proxy_log_format {
 struct proxy_config {
 	struct proxy_entry entries[PROXY_MAX_ENTRIES];
 	size_t n_entries;
-	uint32_t workers;		    /* threads; 0: as many as CPUs this process may use */
+	bool https_said;  /* by a flag or the file: else it is there if there are certificates */
+	uint32_t workers; /* threads; 0: as many as CPUs this process may use */
 	char agent_socket[PROXY_PATH_SIZE]; /* of the local API */
 	char run_dir[PROXY_PATH_SIZE];
 	char user[PROXY_NAME_SIZE]; /* to become; "": stay who it is */
 	enum log_level log_level;
 
-	/* Clients whose X-Forwarded-* are believed and added to. */
+	char tls_dir[PROXY_PATH_SIZE]; /* of certificates; "": none */
+	bool tls_strict;	       /* refuses clients that name no host that has one */
+
+	/* Clients whose X-Forwarded-* are believed and added to, and who may begin with a header of
+	 * the PROXY protocol. */
 	struct addr_prefix trusted[PROXY_MAX_TRUSTED];
 	size_t n_trusted;
 
@@ -65,6 +72,9 @@ struct proxy_config {
 	char access_log[PROXY_PATH_SIZE]; /* "": none; "-": standard output */
 	enum proxy_log_format access_format;
 };
+
+bool proxy_config_has_port(const struct proxy_config *config, uint16_t port);
+bool proxy_config_trusts(const struct proxy_config *config, const struct skep_addr *addr);
 
 /* Defaults, file, flags: see settings_read(). */
 int proxy_config_read(struct proxy_config *config, int argc, char *const argv[],

@@ -35,6 +35,8 @@ struct counters {
 	counter conns_opened, conns_reused;
 	counter retries;
 	counter ejections;
+	counter proxy_headers, openings_refused;
+	counter tls_handshakes, tls_resumed, tls_failed;
 	counter bytes_copied, bytes_spliced; /* payload, both ways */
 };
 

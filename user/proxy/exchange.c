@@ -162,6 +162,8 @@ static enum exchange_state run_connect(struct worker *worker, struct exchange *e
 		conn->connecting = false;
 		exchange->phase = PHASE_RELAY;
 		exchange->active_ms = worker->now_ms;
+		if (exchange->raw)
+			exchange_tunnel_connected(worker, exchange);
 		return EXCHANGE_AGAIN;
 	}
 	if (!exchange->expired)
@@ -315,6 +317,7 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 		exchange->conn->backend->splices = exchange->answer.spliced;
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
+					   !(exchange->rule && exchange->rule->proxy_protocol) &&
 					   exchange->reply.keep_alive &&
 					   exchange->reply.framing != HTTP_FRAMING_CLOSE &&
 					   !buffer_length(&exchange->up));

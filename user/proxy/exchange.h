@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A request and its answer: from the first byte of the head to the last of the answer, or through
- * the tunnel that it became.
+ * the tunnel that it became; or a connection that is a tunnel from its first byte on.
  *
  * The head is parsed, routed and written anew; what follows moves both ways at once (relay.h). A
  * task that fails before the first byte of an answer costs the client nothing, if the request may
@@ -37,7 +37,7 @@ enum exchange_phase {
 	PHASE_HEAD,    /* the request's head comes */
 	PHASE_CONNECT, /* to a task */
 	PHASE_RELAY,   /* request and answer */
-	PHASE_TUNNEL,  /* after 101 */
+	PHASE_TUNNEL,  /* after 101, or from the beginning */
 	PHASE_ANSWER,  /* of the proxy's own */
 	PHASE_CUT,     /* there is no way to answer */
 };
@@ -57,6 +57,7 @@ struct exchange {
 	struct http_head head; /* the request's */
 	bool expired;	       /* the client's timer rang: exchange_run() finds out what for */
 	bool head_read;
+	bool raw; /* there is none, and no answer's: a connection that is relayed as it is */
 	bool request_ended; /* all of it is sent, or the task wants no more of it */
 	struct relay request;
 	uint64_t body_watch_ms, body_watch_bytes; /* how much of its body had come then */
@@ -100,6 +101,10 @@ static inline size_t exchange_first_read(size_t room, bool splices)
 
 /* NULL: no memory. The client's buffer has the first bytes. */
 struct exchange *exchange_begin(struct worker *worker, struct client *client);
+/* A connection that a rule takes as it is (exchange_tunnel.c); host: that its TLS client names, or
+ * "". NULL: no memory. */
+struct exchange *exchange_begin_tunnel(struct worker *worker, struct client *client,
+				       const struct route_rule *rule, const char *host);
 enum exchange_state exchange_run(struct worker *worker, struct exchange *exchange);
 /* The client's timer has expired; exchange_run() must follow. */
 void exchange_expired(struct worker *worker, struct exchange *exchange);

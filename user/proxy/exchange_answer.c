@@ -88,6 +88,10 @@ static void answer(struct worker *worker, struct exchange *exchange, uint16_t st
 		exchange->closes |= !exchange->request_ended;
 	else
 		exchange->request_ended = true;
+	if (exchange->raw) {
+		exchange->phase = PHASE_CUT;
+		return;
+	}
 	/* Half a 1xx is on its way: nothing can be said any more. */
 	if (exchange->interim && exchange->answer.begun) {
 		exchange->interim = false;

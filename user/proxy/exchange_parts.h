@@ -8,6 +8,15 @@
 /* exchange_route.c: the head is here: who gets the request. Leaves the exchange in its next phase.
  */
 void exchange_route(struct worker *worker, struct exchange *exchange);
+/* From here on it is this rule's, of the view in force. */
+void exchange_take_rule(struct worker *worker, struct exchange *exchange,
+			const struct route_rule *rule);
+
+/* exchange_tunnel.c */
+/* The task is there. */
+void exchange_tunnel_connected(struct worker *worker, struct exchange *exchange);
+/* What tells the task of the client, if the rule says so, at the end of the buffer. -ENOMEM. */
+int exchange_greet(struct worker *worker, struct exchange *exchange, struct buffer *out);
 
 /* exchange_task.c */
 /* Lends a connection to a task that was not tried; or answers that there is none, with the status.

@@ -125,14 +125,6 @@ static size_t change_fields(struct exchange *exchange, const char *data,
 	return n;
 }
 
-static bool is_trusted(const struct worker *worker, const struct skep_addr *client)
-{
-	for (size_t i = 0; i < worker->config->n_trusted; i++)
-		if (addr_prefix_contains(&worker->config->trusted[i], client))
-			return true;
-	return false;
-}
-
 static void write_request_id(struct worker *worker, char id[REQUEST_ID_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -152,14 +144,15 @@ static int write_head(struct worker *worker, struct exchange *exchange, const ch
 	struct client *client = exchange->client;
 	struct http_extra extras[EXTRA_MAX];
 	char addr[ADDR_TEXT_SIZE], id[REQUEST_ID_SIZE];
+	const struct proxy_entry *entry = &worker->config->entries[client->entry];
 	const struct http_head *head = &exchange->head;
 	struct http_to_task onward = {
 		.path = http_of_route(result->path),
 		.query = http_text(data, head->query),
 		.client = text_of(addr_text(&client->addr, addr)),
-		.proto = HTTP_TEXT("http"),
-		.port = text_of(worker->config->entries[client->entry].port_text),
-		.trusted = is_trusted(worker, &client->addr),
+		.proto = text_of(entry->tls ? "https" : "http"),
+		.port = text_of(entry->port_text),
+		.trusted = proxy_config_trusts(worker->config, &client->addr),
 		.extra = extras,
 	};
 	size_t room = BUFFER_SIZE;
@@ -192,8 +185,10 @@ static void forward(struct worker *worker, struct exchange *exchange, const char
 	struct client *client = exchange->client;
 	struct http_head *head = &exchange->head;
 	struct buffer out = {0};
-	int err = write_head(worker, exchange, data, result, &out);
+	int err = exchange_greet(worker, exchange, &out);
 
+	if (!err)
+		err = write_head(worker, exchange, data, result, &out);
 	if (err) {
 		buffer_give(&worker->buffers, &out);
 		exchange_answer(worker, exchange, err == -ENOMEM ? 503 : 431);
@@ -222,8 +217,8 @@ static enum http_refusal read_path(struct worker *worker, const struct exchange 
 	return refusal;
 }
 
-static void take_rule(struct worker *worker, struct exchange *exchange,
-		      const struct route_rule *rule)
+void exchange_take_rule(struct worker *worker, struct exchange *exchange,
+			const struct route_rule *rule)
 {
 	struct bound_view *bound = worker->balance.now;
 	const struct view_route *route = &bound->view->of_rule[rule->rank];
@@ -246,6 +241,7 @@ void exchange_route(struct worker *worker, struct exchange *exchange)
 	struct route_request request = {
 		.entry = entry->name,
 		.port = entry->port,
+		.tls = entry->tls,
 		.method = route_of_http(http_text(data, head->method_text)),
 		.host = route_of_http(http_text(data, head->host)),
 		/* Without its '?'. */
@@ -280,7 +276,7 @@ void exchange_route(struct worker *worker, struct exchange *exchange)
 		exchange_answer(worker, exchange, worker->balance.now ? 404 : 503);
 		return;
 	}
-	take_rule(worker, exchange, rule);
+	exchange_take_rule(worker, exchange, rule);
 	if (gave_up) {
 		exchange_answer(worker, exchange, 500);
 		return;

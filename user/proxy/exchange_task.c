@@ -58,6 +58,9 @@ static bool needs_fresh(const struct worker *worker, const struct exchange *exch
 {
 	uint64_t idle_since;
 
+	/* What tells of one client must not serve another. */
+	if (exchange->raw || exchange->rule->proxy_protocol)
+		return true;
 	if (exchange->fresh || !backend->idle)
 		return exchange->fresh;
 	if (http_method_is_idempotent(exchange->head.method))

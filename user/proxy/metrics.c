@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/file.h"
+#include "proxy/tls.h"
 
 static const struct {
 	const char *name;
@@ -21,6 +22,11 @@ static const struct {
 	{"skep_proxy_task_connections_reused_total", offsetof(struct counters, conns_reused)},
 	{"skep_proxy_retries_total", offsetof(struct counters, retries)},
 	{"skep_proxy_ejections_total", offsetof(struct counters, ejections)},
+	{"skep_proxy_proxy_protocol_total", offsetof(struct counters, proxy_headers)},
+	{"skep_proxy_refused_connections_total", offsetof(struct counters, openings_refused)},
+	{"skep_proxy_tls_handshakes_total", offsetof(struct counters, tls_handshakes)},
+	{"skep_proxy_tls_resumed_total", offsetof(struct counters, tls_resumed)},
+	{"skep_proxy_tls_failed_total", offsetof(struct counters, tls_failed)},
 	{"skep_proxy_copied_bytes_total", offsetof(struct counters, bytes_copied)},
 	{"skep_proxy_spliced_bytes_total", offsetof(struct counters, bytes_spliced)},
 };
@@ -53,6 +59,8 @@ int metrics_write(const char *run_dir, const struct views *views, const struct w
 			"# TYPE skep_proxy_access_log_dropped_total counter\n"
 			"skep_proxy_access_log_dropped_total %" PRIu64 "\n",
 			access_log_dropped(workers[0].access_log));
+	if (workers[0].tls)
+		tls_print_metrics(workers[0].tls, out);
 	registry_print(&views->routes, "skep_route", "route", out);
 	registry_print(&views->tasks, "skep_http_task", "task", out);
 	if (fclose(out))

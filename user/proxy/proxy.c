@@ -15,6 +15,7 @@
 #include "lib/file.h"
 #include "lib/http.h"
 #include "lib/log.h"
+#include "lib/hash.h"
 #include "lib/loop.h"
 #include "lib/notify.h"
 #include "lib/version.h"
@@ -22,6 +23,7 @@
 #include "proxy/metrics.h"
 #include "proxy/privileges.h"
 #include "proxy/successor.h"
+#include "proxy/tls.h"
 #include "proxy/view.h"
 #include "proxy/watch.h"
 #include "proxy/worker.h"
@@ -42,13 +44,42 @@ struct proxy {
 	struct view *view; /* the newest, for workers that start late; NULL: none yet */
 	struct listeners listeners;
 	struct access_log *access_log;
+	struct tls *tls; /* NULL: no entry is encrypted */
 	struct worker *workers;
 	size_t n_workers;
 	struct successor successor;
 	struct loop_timer tick;
 	uint64_t metrics_at_ns, drain_until_ns; /* 0: does not drain */
 	bool metrics_failed;
+	uint64_t ports_noted; /* a hash of them */
 };
+
+/* Once for each rule, as routes come anew with every change of the model. */
+static void note_ports(struct proxy *proxy, const struct view *view)
+{
+	size_t n;
+	const struct route_rule *const *rules = route_table_rules(view->routes, &n);
+	uint64_t hash = HASH_START, before = proxy->ports_noted;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			if (rules[i]->mode == ROUTE_HTTP ||
+			    proxy_config_has_port(proxy->config, rules[i]->entry_port))
+				continue;
+			if (pass == 1)
+				log_warning("service %s: no entry has port %u, so nothing comes to "
+					    "it: --entry NAME=:%u opens one",
+					    rules[i]->service, rules[i]->entry_port,
+					    rules[i]->entry_port);
+			hash = hash_bytes(hash, rules[i]->service, strlen(rules[i]->service) + 1);
+			hash = hash_bytes(hash, &rules[i]->entry_port, sizeof(uint16_t));
+		}
+		if (pass == 0)
+			proxy->ports_noted = hash;
+		if (hash == before)
+			return;
+	}
+}
 
 static void take_news(void *context, const struct watch_news *news)
 {
@@ -63,6 +94,7 @@ static void take_news(void *context, const struct watch_news *news)
 		return;
 	}
 	route_table_problems(view->routes, &n_problems);
+	note_ports(proxy, view);
 	log_debug("%zu routes, %zu labels that cannot be honoured", view->n_rules, n_problems);
 	for (size_t i = 0; i < proxy->n_workers; i++) {
 		view_hold(view);
@@ -135,6 +167,8 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 	case SIGUSR1:
 		if (proxy->access_log)
 			access_log_reopen(proxy->access_log);
+		if (proxy->tls)
+			tls_reload(proxy->tls);
 		return;
 	default:
 		/* The second time it means it. */
@@ -257,7 +291,7 @@ static int start_workers(struct proxy *proxy, struct skep_error *error)
 			view_hold(proxy->view);
 		err = worker_start(&proxy->workers[proxy->n_workers], proxy->n_workers,
 				   proxy->config, proxy->views.workers, &proxy->listeners,
-				   proxy->access_log, proxy->view, error);
+				   proxy->access_log, proxy->tls, proxy->view, error);
 		if (!err)
 			proxy->n_workers++;
 	}
@@ -284,6 +318,10 @@ static int proxy_open(struct proxy *proxy, struct skep_error *error)
 	 * port. */
 	if (!err)
 		err = listeners_open(&proxy->listeners, config, proxy->views.workers, error);
+	/* By the user, who will have to read changes, too. */
+	if (!err && *config->tls_dir)
+		err = tls_open(&proxy->tls, proxy->loop, config->tls_dir, config->tls_strict,
+			       error);
 	/* What was kept of the last routes comes from within this. */
 	if (!err)
 		err = watch_open(&proxy->watch, proxy->loop, proxy->http, config->agent_socket,
@@ -296,6 +334,7 @@ static void proxy_close(struct proxy *proxy)
 	watch_close(proxy->watch);
 	for (size_t i = 0; i < proxy->n_workers; i++)
 		worker_stop(&proxy->workers[i]);
+	tls_close(proxy->tls);
 	access_log_close(proxy->access_log);
 	view_put(proxy->view);
 	if (proxy->views.checks)

@@ -276,7 +276,7 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 {
 	uint32_t from = worker->config->splice_from;
 
-	if (!from || relay->chunked || unread_size(relay))
+	if (!from || relay->chunked || unread_size(relay) || relay->from->tls || relay->to->tls)
 		return false;
 	return relay->framing == HTTP_FRAMING_LENGTH
 		       ? relay->left >= from || relay->piped

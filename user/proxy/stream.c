@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/stream_tls.h"
 #include "proxy/worker.h"
 
 int stream_watch(struct worker *worker, struct stream *stream)
@@ -28,12 +29,16 @@ void stream_note(struct stream *stream, uint32_t events)
 		stream->hung_up = true;
 	if (events & (EPOLLHUP | EPOLLERR))
 		stream->broken = true;
+	if (stream->tls)
+		stream_tls_note(stream);
 }
 
 ssize_t stream_read(struct stream *stream, void *data, size_t size)
 {
 	ssize_t n;
 
+	if (stream->tls)
+		return stream_tls_read(stream, data, size);
 	do
 		n = recv(stream->source.fd, data, size, 0);
 	while (n < 0 && errno == EINTR);
@@ -49,12 +54,29 @@ ssize_t stream_read(struct stream *stream, void *data, size_t size)
 	return n;
 }
 
+ssize_t stream_peek(struct stream *stream, void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(stream->source.fd, data, size, MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	if (errno != EAGAIN)
+		return -errno;
+	stream->readable = false;
+	return -EAGAIN;
+}
+
 ssize_t stream_write(struct stream *stream, const struct iovec *parts, int n, bool more)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)n};
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	ssize_t sent;
 
+	if (stream->tls)
+		return stream_tls_write(stream, parts, n);
 	do /* the kernel has less to look at in one part */
 		sent = n == 1 ? send(stream->source.fd, parts->iov_base, parts->iov_len, flags)
 			      : sendmsg(stream->source.fd, &message, flags);
@@ -77,7 +99,10 @@ void stream_will_reset(struct stream *stream)
 
 void stream_shut(struct stream *stream)
 {
-	shutdown(stream->source.fd, SHUT_WR);
+	if (stream->tls)
+		stream_tls_shut(stream);
+	else
+		shutdown(stream->source.fd, SHUT_WR);
 }
 
 int stream_error(const struct stream *stream)
@@ -101,6 +126,8 @@ void stream_close(struct stream *stream)
 {
 	if (stream->source.fd < 0)
 		return;
+	if (stream->tls)
+		stream_tls_free(stream);
 	close(stream->source.fd);
 	stream->source.fd = -1;
 	stream->source.ready = ignore;

@@ -255,7 +255,7 @@ static int share_of_listeners(struct worker *worker, const struct listeners *lis
 
 int worker_start(struct worker *worker, size_t number, const struct proxy_config *config,
 		 size_t workers, const struct listeners *listeners, struct access_log *access_log,
-		 struct view *view, struct skep_error *error)
+		 struct tls *tls, struct view *view, struct skep_error *error)
 {
 	sigset_t all, old;
 	int err = 0;
@@ -264,6 +264,7 @@ int worker_start(struct worker *worker, size_t number, const struct proxy_config
 		.number = number,
 		.config = config,
 		.access_log = access_log,
+		.tls = tls,
 		.max_clients = config->max_connections / (uint32_t)workers + 1,
 		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
 		.wake = {eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), woken},

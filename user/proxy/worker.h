@@ -30,6 +30,7 @@ struct client;
 struct exchange;
 struct route_scratch;
 struct auth_cache;
+struct tls;
 
 struct worker_listener {
 	struct source source;
@@ -40,6 +41,7 @@ struct worker {
 	size_t number;
 	const struct proxy_config *config;
 	struct access_log *access_log; /* NULL: none */
+	struct tls *tls;	       /* NULL: no entry is encrypted */
 	uint32_t max_clients;
 
 	int epoll_fd;
@@ -80,7 +82,7 @@ struct worker {
 /* listeners: those of its share are watched until it drains. The view's reference is taken over. */
 int worker_start(struct worker *worker, size_t number, const struct proxy_config *config,
 		 size_t workers, const struct listeners *listeners, struct access_log *access_log,
-		 struct view *view, struct skep_error *error);
+		 struct tls *tls, struct view *view, struct skep_error *error);
 /* Takes over the reference. */
 void worker_give_view(struct worker *worker, struct view *view);
 /* No new connections; those there are end after the present request or the next, see

@@ -179,11 +179,35 @@ static struct route_match *with_path(struct route_draft *draft, struct route_mat
 	return all;
 }
 
+static void read_proxy_protocol(struct route_draft *draft)
+{
+	const struct model_service *service = draft->build->service;
+	char named[128] = "";
+	const char *value = NULL;
+
+	/* A rule of skep's own may say otherwise. */
+	if (draft->build->vocabulary == ROUTE_SKEP && *draft->name) {
+		snprintf(named, sizeof(named), "skep.http.%s.proxy-protocol", draft->name);
+		value = model_label(service, named);
+	}
+	draft->label =
+		value ? route_copy(draft->build, route_text_of(named)) : ROUTE_PROXY_PROTOCOL;
+	if (!value)
+		value = model_label(service, ROUTE_PROXY_PROTOCOL);
+	if (!value || !draft->label)
+		return;
+	if (strcmp(value, "v1") != 0 && strcmp(value, "v2") != 0)
+		route_refuse(draft, "is neither v1 nor v2");
+	draft->rule.proxy_protocol = value[0] == 'v' && value[1] == '1' ? 1 : 2;
+}
+
 void route_draft_add(struct route_draft *draft, struct route_match *path)
 {
 	struct route_build *build = draft->build;
 	struct route_rule **slot, *rule;
 
+	if (!draft->failed)
+		read_proxy_protocol(draft);
 	if (draft->failed || build->no_memory)
 		return;
 	if (build->n_rules == ROUTE_RULES_MAX) {

@@ -67,6 +67,9 @@ struct route_step *route_step_new(struct route_draft *draft, enum route_step_kin
 struct route_field *route_field_new(struct route_draft *draft, enum route_field_action action,
 				    bool response, struct route_text name, struct route_text value);
 
+/* The label that says how tasks are told of clients, whatever labels made the rule. */
+#define ROUTE_PROXY_PROTOCOL "skep.http.proxy-protocol"
+
 /* Adds the rule with this path (NULL: any), unless it has failed. */
 void route_draft_add(struct route_draft *draft, struct route_match *path);
 

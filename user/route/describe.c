@@ -24,6 +24,7 @@ void describe_origin(enum route_vocabulary vocabulary, const char *name, FILE *o
 static const struct {
 	const char *subject, *before, *after;
 } words[] = {
+	[ROUTE_MODE] = {"mode", "", ""},
 	[ROUTE_ENTRY] = {"entry", "", ""},
 	[ROUTE_PORT] = {"port", "", ""},
 	[ROUTE_HOST] = {"host", "", ""},
@@ -59,7 +60,9 @@ static void print_value(const struct route_match *match, FILE *out)
 	char addr[ADDR_TEXT_SIZE];
 
 	fprintf(out, "%s%s", match->name ? match->name : "", words[match->kind].before);
-	if (match->kind == ROUTE_PORT)
+	if (match->kind == ROUTE_MODE)
+		fputs(match->number == ROUTE_TCP ? "tcp" : "sni", out);
+	else if (match->kind == ROUTE_PORT)
 		fprintf(out, "%u", match->number);
 	else if (match->kind == ROUTE_CLIENT)
 		fprintf(out, "%s/%u", addr_text(&match->prefix.addr, addr),
@@ -244,6 +247,10 @@ void describe_actions(const struct route_rule *rule, FILE *out)
 	}
 	if (rule->check.path) {
 		fprintf(out, "%scheck %s", between, rule->check.path);
+		between = ", ";
+	}
+	if (rule->proxy_protocol) {
+		fprintf(out, "%sPROXY protocol v%u", between, rule->proxy_protocol);
 		between = ", ";
 	}
 	if (rule->network)

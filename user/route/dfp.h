@@ -11,6 +11,7 @@ struct dfp { /* a destination being read */
 	struct route_draft draft;
 	int index;  /* 0: of labels without a number */
 	bool https; /* that of httpsPort */
+	enum route_mode mode;
 	enum route_match_kind path_kind;
 	struct route_match *paths[ROUTE_LIST_MAX];
 	size_t n_paths;
@@ -29,9 +30,12 @@ void dfp_add_redirects(struct dfp *dfp);
 
 /* dfp_actions.c: what is done to requests */
 void dfp_read_actions(struct dfp *dfp);
+void dfp_read_tunnel_time(struct dfp *dfp);
 
 /* dfp_known.c: labels that have no effect, or cannot be honoured whatever they say */
 void dfp_refuse_unsupported(struct dfp *dfp);
+/* Of a connection that is relayed as it is: labels that would look into it. */
+void dfp_refuse_http(struct dfp *dfp);
 void dfp_note_ineffective(struct route_build *build, int n_indexes);
 
 #endif

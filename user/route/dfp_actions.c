@@ -279,5 +279,10 @@ void dfp_read_actions(struct dfp *dfp)
 	read_fields(dfp);
 	read_session(dfp);
 	read_seconds(dfp, "timeoutServer", &dfp->draft.rule.timeout_ms);
+	dfp_read_tunnel_time(dfp);
+}
+
+void dfp_read_tunnel_time(struct dfp *dfp)
+{
 	read_seconds(dfp, "timeoutTunnel", &dfp->draft.rule.tunnel_ms);
 }

@@ -54,6 +54,9 @@ static enum route_match_kind find_algorithm(struct dfp *dfp)
 	if (value)
 		route_refuse(&dfp->draft, "only hdr, hdr_beg, hdr_end and hdr_dom of (host) are "
 					  "supported");
+	/* HAProxy compares the name of a TLS client as a whole. */
+	if (dfp->mode == ROUTE_SNI)
+		return ROUTE_HOST;
 	return dfp_is_true(dfp, "serviceDomainMatchAll") ? ROUTE_HOST_DOMAIN : ROUTE_HOST_BEGINS;
 }
 

@@ -28,10 +28,10 @@ static const struct known {
 	{"addResHeader", false, WORKS, NULL},
 	{"allowedMethods", true, WORKS, NULL},
 	{"backendExtra", false, FAILS, "HAProxy's configuration cannot be taken over"},
-	{"balanceGroup", true, IDLE, "it is of the mode tcp"},
+	{"balanceGroup", true, IDLE, "a connection goes to a service of its own"},
 	{"checkResolvers", false, IDLE, "tasks are known from Swarm, not from DNS"},
-	{"checkTcp", true, IDLE, "it is of the mode tcp"},
-	{"clitcpka", true, IDLE, "it is of the mode tcp"},
+	{"checkTcp", true, IDLE, "a task that fails connections is left out"},
+	{"clitcpka", true, IDLE, "idle connections end by timeoutTunnel"},
 	{"compressionAlgo", false, IDLE, "answers are not compressed on the way"},
 	{"compressionType", false, IDLE, "answers are not compressed on the way"},
 	{"connectionMode", false, IDLE,
@@ -64,7 +64,7 @@ static const struct known {
 	{"serviceDomain", true, WORKS, NULL},
 	{"serviceDomainAlgo", false, WORKS, NULL},
 	{"serviceDomainMatchAll", false, WORKS, NULL},
-	{"serviceGroup", true, IDLE, "it is of the mode tcp"},
+	{"serviceGroup", true, IDLE, "a connection goes to a service of its own"},
 	{"serviceHeader", true, WORKS, NULL},
 	{"serviceName", false, IDLE, "a service is known by its own name"},
 	{"servicePath", true, WORKS, NULL},
@@ -78,7 +78,7 @@ static const struct known {
 	{"sslVerifyNone", true, FAILS_TRUE, "tasks are spoken to without TLS"},
 	{"templateBePath", false, FAILS, "HAProxy's configuration cannot be taken over"},
 	{"templateFePath", false, FAILS, "HAProxy's configuration cannot be taken over"},
-	{"timeoutClient", true, IDLE, "it is of the mode tcp"},
+	{"timeoutClient", true, IDLE, "idle connections end by timeoutTunnel"},
 	{"timeoutServer", true, WORKS, NULL},
 	{"timeoutTunnel", true, WORKS, NULL},
 	{"userAgent", true, WORKS, NULL},
@@ -123,6 +123,27 @@ void dfp_refuse_unsupported(struct dfp *dfp)
 			    strlen(DFP_PREFIX "usersSecret.")) == 0)
 			route_refuse(&dfp->draft, "users cannot be numbered");
 	}
+}
+
+void dfp_refuse_http(struct dfp *dfp)
+{
+	static const char *const guards[] = {"allowedMethods", "deniedMethods",	     "denyHttp",
+					     "httpsOnly",      "servicePathExclude", "users"};
+	static const char *const ineffective[] = {
+		"addHeader",	 "addReqHeader",   "addResHeader",	   "delReqHeader",
+		"delResHeader",	 "httpsPort",	   "isDefaultBackend",	   "redirectFromDomain",
+		"reqPathSearch", "reqPathReplace", "reqPathSearchReplace", "serviceHeader",
+		"sessionType",	 "setHeader",	   "setReqHeader",	   "setResHeader",
+		"userAgent"};
+
+	/* Who asks for a guard had better have no service than one without. */
+	for (size_t i = 0; i < sizeof(guards) / sizeof(*guards); i++)
+		if (dfp_value(dfp, guards[i]))
+			route_refuse(&dfp->draft, "cannot be honoured in the modes tcp and sni, "
+						  "which see no request");
+	for (size_t i = 0; i < sizeof(ineffective) / sizeof(*ineffective); i++)
+		if (dfp_value(dfp, ineffective[i]))
+			route_note(&dfp->draft, "has no effect in the modes tcp and sni");
 }
 
 /* The number behind the last dot, 0: none. */

@@ -238,9 +238,49 @@ static void read_mode(struct dfp *dfp)
 	const char *value = dfp_value(dfp, "reqMode");
 	char quoted[QUOTE_SIZE];
 
-	if (value && strcasecmp(value, "http") != 0)
-		route_refuse(&dfp->draft, "the mode %s is not supported, only http is",
+	if (!value || strcasecmp(value, "http") == 0)
+		return;
+	if (strcasecmp(value, "tcp") == 0)
+		dfp->mode = ROUTE_TCP;
+	else if (strcasecmp(value, "sni") == 0)
+		dfp->mode = ROUTE_SNI;
+	else
+		route_refuse(&dfp->draft, "the mode %s is none of http, tcp and sni",
 			     route_quote(route_text_of(value), quoted));
+}
+
+/* What comes in at a port is relayed as it is. */
+static void read_raw(struct dfp *dfp)
+{
+	struct route_match *mode = route_match_new(dfp->draft.build, ROUTE_MODE);
+	const char *value = dfp_value(dfp, "srcPort");
+	uint16_t port = 0;
+
+	if (value)
+		route_read_port(&dfp->draft, route_text_of(value), &port);
+	else if (dfp->mode == ROUTE_SNI)
+		port = 443;
+	if (!port && !value) {
+		dfp->draft.label = DFP_PREFIX "srcPort";
+		route_refuse(&dfp->draft, "is missing: at which port of the proxy do connections "
+					  "come in?");
+	}
+	dfp->draft.rule.mode = dfp->mode;
+	dfp->draft.rule.entry_port = port;
+	if (mode)
+		mode->number = (uint16_t)dfp->mode;
+	route_require(&dfp->draft, mode);
+	require_port(dfp, port);
+	/* Without one it would take TLS from all others at its port. */
+	if (dfp->mode == ROUTE_SNI && !dfp_value(dfp, "serviceDomain")) {
+		dfp->draft.label = DFP_PREFIX "serviceDomain";
+		route_refuse(&dfp->draft, "is missing: which hosts are its clients to name?");
+	} else if (dfp->mode == ROUTE_SNI) {
+		dfp_read_domains(dfp);
+	}
+	dfp_refuse_http(dfp);
+	dfp_read_tunnel_time(dfp);
+	route_draft_add(&dfp->draft, NULL);
 }
 
 static void add_rules(struct dfp *dfp)
@@ -281,6 +321,14 @@ static void read_destination(struct route_build *build, int index, bool https)
 	dfp->https = https;
 	read_mode(dfp);
 	dfp_refuse_unsupported(dfp);
+	if (dfp->mode != ROUTE_HTTP) {
+		if (!https) {
+			read_target(dfp);
+			read_raw(dfp);
+		}
+		free(dfp);
+		return;
+	}
 	read_target(dfp);
 	read_source_port(dfp);
 	read_path_type(dfp);

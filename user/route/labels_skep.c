@@ -299,6 +299,13 @@ static void read_priority(struct reading *reading, const char *value)
 		reading->draft.rule.order.priority = (int32_t)priority;
 }
 
+/* Of all vocabularies, in route_draft_add(). */
+static void read_nothing(struct reading *reading, const char *value)
+{
+	(void)reading;
+	(void)value;
+}
+
 /* In the order in which their steps are taken. */
 static const struct {
 	const char *key;
@@ -308,7 +315,7 @@ static const struct {
 	{"rewrite", read_rewrite},   {"port", read_port},	  {"host", read_host},
 	{"path", read_path},	     {"method", read_method},	  {"header", read_header},
 	{"sticky", read_sticky},     {"timeout", read_timeout},	  {"check", read_check},
-	{"entry", read_entry},	     {"priority", read_priority},
+	{"entry", read_entry},	     {"priority", read_priority}, {"proxy-protocol", read_nothing},
 };
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
 
@@ -421,7 +428,8 @@ void route_read_skep(struct route_build *build)
 
 		if (strncmp(service->labels[i].key, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		any = true;
+		/* It speaks of the tasks, which other labels may have rules for. */
+		any = any || strcmp(service->labels[i].key, ROUTE_PROXY_PROTOCOL) != 0;
 		dot = strchr(key, '.');
 		name = (struct route_text){key, dot ? (size_t)(dot - key) : 0};
 		if (!dot || is_key(key, name.size) || !route_is_name(name, "", NAME_MAX_SIZE) ||

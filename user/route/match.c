@@ -233,6 +233,8 @@ static bool plain_leaf_matches(const struct route_match *match, const struct rou
 	switch (match->kind) {
 	case ROUTE_ENTRY:
 		return strcmp(request->entry, match->text) == 0;
+	case ROUTE_MODE:
+		return match->number == request->mode;
 	case ROUTE_PORT:
 		return request->port == match->number;
 	case ROUTE_TLS:

@@ -17,12 +17,20 @@ struct route_text { /* a piece of something longer: no NUL at its end */
 	size_t size;
 };
 
+enum route_mode {
+	ROUTE_HTTP,
+	ROUTE_TCP, /* a connection, taken as it is */
+	ROUTE_SNI, /* likewise, by the host that its TLS client names */
+};
+
 struct route_request {
-	const char *entry; /* the name of the listener it came in on */
-	uint16_t port;	   /* and its port, host order */
+	enum route_mode mode; /* of others than HTTP only port, host and client are there */
+	const char *entry;    /* the name of the listener it came in on */
+	uint16_t port;	      /* and its port, host order */
 	bool tls;
 	struct route_text method;
-	struct route_text host;	 /* without port or a dot at the end, in any case; may be empty */
+	struct route_text host;	 /* (ROUTE_SNI: the name) without port or a dot at the end, in any
+				    case; may be empty */
 	struct route_text path;	 /* normalised, without query */
 	struct route_text query; /* without `?`; may be empty */
 	struct skep_addr client;

@@ -13,6 +13,7 @@
 
 #include "lib/addr.h"
 #include "route/regex.h"
+#include "route/request.h"
 
 enum route_vocabulary {
 	ROUTE_SKEP,    /* skep.http.* */
@@ -23,9 +24,10 @@ enum route_vocabulary {
 
 /* What a request is asked: a tree. Leaves compare one thing with text, all of it unless said. */
 enum route_match_kind {
-	ROUTE_ALL, /* of the children; of none: true */
-	ROUTE_ANY, /* of the children; of none: false */
-	ROUTE_NOT, /* the only child */
+	ROUTE_ALL,  /* of the children; of none: true */
+	ROUTE_ANY,  /* of the children; of none: false */
+	ROUTE_NOT,  /* the only child */
+	ROUTE_MODE, /* number; those of rules that are not for HTTP */
 	ROUTE_ENTRY,
 	ROUTE_PORT, /* that it came in on: number */
 	ROUTE_TLS,
@@ -156,10 +158,13 @@ struct route_rule {
 	const char *service_id;
 	int64_t created_ms; /* the service; 0: not known, younger than any */
 	enum route_vocabulary vocabulary;
-	const char *name;    /* of the rule within its service: "", "2", "admin" */
-	unsigned int part;   /* its number in the service: one name makes a rule for each path */
-	uint16_t port;	     /* of the tasks */
-	const char *network; /* by which tasks are reached; NULL: any */
+	const char *name;  /* of the rule within its service: "", "2", "admin" */
+	unsigned int part; /* its number in the service: one name makes a rule for each path */
+	uint16_t port;	   /* of the tasks */
+	enum route_mode mode;
+	uint16_t entry_port;	/* of a mode that is not HTTP: where connections come in */
+	uint8_t proxy_protocol; /* its version that tasks are greeted with; 0: they are not */
+	const char *network;	/* by which tasks are reached; NULL: any */
 
 	const struct route_match *match;
 	struct route_text prefix; /* of its path, or all of it; size 0: none */

@@ -17,6 +17,8 @@ struct route_table {
 	size_t n_rules;
 	const struct route_problem *problems;
 	size_t n_problems;
+	const struct route_rule **raw; /* those that are not for HTTP, few */
+	size_t n_raw;
 	const struct route_index *index;
 };
 
@@ -115,8 +117,12 @@ static bool take(struct route_table *table, struct route_build *build)
 	table->n_rules = build->rules.n;
 	table->problems = problems;
 	table->n_problems = build->problems.n;
+	table->raw = arena_array(build->arena, build->rules.n + 1, sizeof(void *));
+	for (size_t i = 0; table->raw && i < build->rules.n; i++)
+		if (rules[i]->mode != ROUTE_HTTP)
+			table->raw[table->n_raw++] = rules[i];
 	table->index = route_index_build(build->arena, rules, build->rules.n);
-	return table->index != NULL;
+	return table->raw && table->index;
 }
 
 int route_table_build(struct route_table **result, const struct model *model,
@@ -163,6 +169,16 @@ const struct route_rule *const *route_table_rules(const struct route_table *tabl
 	return table->rules;
 }
 
+unsigned int route_table_modes(const struct route_table *table, uint16_t port)
+{
+	unsigned int modes = 0;
+
+	for (size_t i = 0; i < table->n_raw; i++)
+		if (table->raw[i]->entry_port == port)
+			modes |= 1U << table->raw[i]->mode;
+	return modes;
+}
+
 const struct route_problem *route_table_problems(const struct route_table *table, size_t *n)
 {
 	*n = table->n_problems;
@@ -180,9 +196,12 @@ struct search {
 static uint32_t visit(void *context, uint32_t rank)
 {
 	struct search *search = context;
-	enum route_found found =
-		route_matches(search->table->rules[rank]->match, search->request, search->scratch);
+	const struct route_rule *rule = search->table->rules[rank];
+	enum route_found found;
 
+	if (rule->mode != search->request->mode)
+		return search->best;
+	found = route_matches(rule->match, search->request, search->scratch);
 	if (found != ROUTE_NOT_FOUND) {
 		search->best = rank;
 		search->gave_up = found == ROUTE_GAVE_UP;

@@ -26,6 +26,8 @@ bool route_table_is_of(const struct route_table *table, const struct model *mode
 
 /* By rank: the first that matches takes the request. */
 const struct route_rule *const *route_table_rules(const struct route_table *table, size_t *n);
+/* Of the rules for this port that are not for HTTP: a bit for each mode, 1 << ROUTE_…. */
+unsigned int route_table_modes(const struct route_table *table, uint16_t port);
 /* By service, in the order in which they were found. */
 const struct route_problem *route_table_problems(const struct route_table *table, size_t *n);
 
