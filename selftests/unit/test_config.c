@@ -256,6 +256,15 @@ static void more_vips_than_fit_are_refused(void **state)
 	refuses_line(text, "65: vip: more than 64 addresses");
 }
 
+static void names_can_be_switched_off(void **state)
+{
+	char *flags[] = {"--cgroup", "off", NULL};
+
+	(void)state;
+	assert_int_equal(read_text("cgroup /c\n", flags), 0);
+	assert_string_equal(config.cgroup, "off");
+}
+
 static void a_file_that_is_not_text_is_refused(void **state)
 {
 	char path[] = "/tmp/skep-config-XXXXXX";
@@ -282,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_named_file_must_be_there),
 		cmocka_unit_test(a_vip_says_whether_this_node_is_to_hold_it),
 		cmocka_unit_test(more_vips_than_fit_are_refused),
+		cmocka_unit_test(names_can_be_switched_off),
 		cmocka_unit_test(a_file_that_is_not_text_is_refused),
 	};
 

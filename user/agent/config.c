@@ -74,6 +74,18 @@ static int set_datapath(void *context, const struct setting *setting, const char
 	return error_set(error, -EINVAL, "\"%s\" is none of auto, xdp, tc", value);
 }
 
+/* A directory, or off */
+static int set_cgroup(void *context, const struct setting *setting, const char *value,
+		      struct skep_error *error)
+{
+	struct agent_config *config = context;
+
+	if (strcmp(value, "off") != 0)
+		return settings_path(context, setting, value, error);
+	memcpy(config->cgroup, value, strlen(value) + 1);
+	return 0;
+}
+
 /* ADDR:PORT, :PORT, or off */
 static int set_metrics(void *context, const struct setting *setting, const char *value,
 		       struct skep_error *error)
@@ -226,7 +238,7 @@ static void clear_vips(void *context)
 #define FIELD(field) offsetof(struct agent_config, field)
 #define PATH(name, field)                                                                          \
 	{                                                                                          \
-		name, settings_path, FIELD(field), 0, CONFIG_PATH_SIZE - 1, false                  \
+		name, settings_path, FIELD(field), 0, CONFIG_PATH_SIZE - 1, NULL                   \
 	}
 
 static const struct setting settings[] = {
@@ -241,7 +253,7 @@ static const struct setting settings[] = {
 	PATH("state-dir", state_dir),
 	{"run-dir", settings_path, FIELD(run_dir), 0, SOCKET_PATH_MAX - sizeof(CONFIG_SOCKET),
 	 NULL},
-	PATH("cgroup", cgroup),
+	{"cgroup", set_cgroup, FIELD(cgroup), 0, CONFIG_PATH_SIZE - 1, NULL},
 	{"datapath", set_datapath, 0, 0, 0, NULL},
 	{"metrics", set_metrics, FIELD(metrics_port), 1, 65535, NULL},
 	PATH("proxy-metrics", proxy_metrics),

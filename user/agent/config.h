@@ -47,9 +47,9 @@ struct agent_config {
 	char bpffs[CONFIG_PATH_SIZE];
 	char state_dir[CONFIG_PATH_SIZE];
 	char run_dir[CONFIG_PATH_SIZE];
-	char cgroup[CONFIG_PATH_SIZE];	      /* "": the root of cgroup2 */
-	struct skep_addr metrics_addr;	      /* IPv4; with metrics_port 0: none are served */
-	uint16_t metrics_port;		      /* host order */
+	char cgroup[CONFIG_PATH_SIZE]; /* "": the root of cgroup2; "off": names are not served */
+	struct skep_addr metrics_addr; /* IPv4; with metrics_port 0: none are served */
+	uint16_t metrics_port;	       /* host order */
 	char proxy_metrics[CONFIG_PATH_SIZE]; /* the proxy's file, which goes along */
 	char socket_group[CONFIG_GROUP_SIZE]; /* who else may read from the local API; "": root only
 					       */

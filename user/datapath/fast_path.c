@@ -82,6 +82,7 @@ int fast_path_open(struct xdp **xdp, const struct datapath_config *config,
 		.wires = programs->wires,
 	};
 
+	error->text[0] = '\0'; /* why XDP is missing: nothing is amiss yet */
 	if (config->mode != DATAPATH_TC) {
 		links.program = load(programs->maps, config->tunnel_port, error);
 		if (links.program < 0 && config->mode == DATAPATH_XDP)

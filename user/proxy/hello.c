@@ -166,8 +166,10 @@ int hello_parse(struct hello *hello, const void *data, size_t size)
 		err = take_record(&rest, message, &have);
 		if (err)
 			return err;
+		if (!have)
+			return -EAGAIN;
 		if (message[0] != CLIENT_HELLO)
-			return have ? -EBADMSG : -EAGAIN;
+			return -EBADMSG;
 		length = have < MESSAGE_HEAD
 				 ? MESSAGE_HEAD
 				 : MESSAGE_HEAD + ((size_t)message[1] << 16 |
