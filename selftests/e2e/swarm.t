@@ -91,7 +91,7 @@ waits() {
 	[ "$(status n2 .source.kind)" = feed ] && [ "$(status n2 .source.state)" = starting ] &&
 		status n2 .source.text
 }
-check "a worker's agent without a manager's waits, and says for whom" within 5 contains 192.0.2.1 waits
+check "a worker's agent without a manager's waits, and says for whom" within 20 contains 192.0.2.1 waits
 
 must service_create web 4 --publish 8080:80 --publish 8053:53/udp --stop-grace-period 20s \
 	--update-monitor 1s
