@@ -150,6 +150,6 @@ check "who is outrun by other updates tries again" override n1 drain web.2 --clu
 check "and nothing of theirs is lost" fails is '<no value>' docker_on n1 service inspect --format '{{.Spec.Labels.beat}}' web
 stop busy KILL
 
-must docker_on n1 service update --detach --quiet --label-add 'skep.override.typo={"kind":"dran"}' web
+must within 20 docker_on n1 service update --detach --quiet --label-add 'skep.override.typo={"kind":"dran"}' web
 check "a label that makes no sense is told of" within 2 contains 'label skep.override.typo of service web: kind: "dran"' skep n2 status
 check "through all of it no task was restarted" is "$before" containers
