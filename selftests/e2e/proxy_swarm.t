@@ -69,13 +69,13 @@ for node in "${NODES[@]}"; do must start "$node"; done
 for node in "${NODES[@]}"; do must within 15 agent_ready "$node"; done
 for node in "${NODES[@]}"; do must proxy_start "$node" --max-connections 1000; done
 for node in "${NODES[@]}"; do must within 10 proxy_answers "$node"; done
-check "without services there are no routes: 404" everywhere gives / 404
+check "without services there are no routes: 404" within 10 everywhere gives / 404
 
 must service_create web 3 --network app --label skep.http.port=80 --label skep.http.path=/web --label skep.http.strip=true \
 	--stop-grace-period 20s --update-monitor 1s
 must within 60 service_running web 3
 check "a service is reached by path through every node within a second" within 1 everywhere gives /web/ 200
-check "on all its tasks, wherever they are" everywhere answered_by /web/ web 3
+check "on all its tasks, wherever they are" within 5 everywhere answered_by /web/ web 3
 
 must service_create shop 2 --network app --label com.df.notify=true --label com.df.servicePath=/shop --label com.df.port=80 \
 	--label 'com.df.reqPathSearchReplace=^/shop/,/'
