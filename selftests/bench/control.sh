@@ -44,7 +44,7 @@ one_run() {
 	: >"$RUN_DIR/log/agent-n1.log"
 	must model_begin 1
 	must agent_start n1 --source "file:$MODEL" --log-level debug
-	must within 10 agent_ready n1
+	must within 30 agent_ready n1
 	cp "$RUN_DIR/model.0" "$MODEL.new"
 	load=$(watch "$MODEL.new" load 192.0.2.1 10000 5000) || bail_out "the maps are not complete"
 	must within 10 verified n1

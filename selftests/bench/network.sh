@@ -104,7 +104,7 @@ skep_start() {
 		[ "$1" = tc ] || net_xdp "$node" || return 1
 		agent_start "$node" --source "file:$MODEL" --datapath "$1" || return 1
 	done
-	for node in $(ingress "$1") $(backend "$1"); do within 10 agent_ready "$node" || return 1; done
+	for node in $(ingress "$1") $(backend "$1"); do within 30 agent_ready "$node" || return 1; done
 }
 
 nftables_start() {

@@ -52,7 +52,7 @@ xdp_program_of() { # the number of the program on a node's eth0
 agents_start() {
 	local node
 	for node in "${NODES[@]}"; do node_start "$node" || return 1; done
-	for node in "${NODES[@]}"; do within 10 agent_ready "$node" || return 1; done
+	for node in "${NODES[@]}"; do within 30 agent_ready "$node" || return 1; done
 }
 
 by_tunnel() { # by_tunnel NODE: packets that came there by the tunnel, up through skep0 or taken by XDP on the way to a client
@@ -165,7 +165,7 @@ check "the CLI reads the maps without an agent" contains web skep n2 services --
 new_flows=$(skep n2 services --maps --bpffs "$RUN_DIR/bpf/n2" --json | jq '.[] | select(.name == "web") | .new_flows')
 check "without an agent new connections are made" client_run hits 192.0.2.2:8080 60
 must node_start n2
-must within 10 agent_ready n2
+must within 30 agent_ready n2
 check "an agent that comes back adopts what is there" verified n2
 [ "$DATAPATH" = tc ] || check "and has put its own XDP program in place of the old" \
 	test "$program" -ne "$(xdp_program_of n2)"

@@ -48,7 +48,7 @@ flood_through() { # flood_through DATAPATH
 	for node in n1 n2 n3; do
 		must agent_start $node --source "file:$MODEL" --datapath "$1" --max-flows $TABLE
 	done
-	for node in n1 n2 n3; do must within 10 agent_ready $node; done
+	for node in n1 n2 n3; do must within 30 agent_ready $node; done
 	must within 5 client_run hits 192.0.2.1:8080 12
 	check "$1: each node is as it is to be" is "$1" status n1 '.datapath.interfaces[0].datapath'
 	# 500 requests a second over 50 connections, each answer checked; an answer may be late, but not never.

@@ -114,7 +114,7 @@ must scale web 2
 for node in "${NODES[@]}"; do
 	must agent_start "$node" --source "file:$MODEL" --datapath "$DATAPATH" --vip "$VIP" --interface eth0 --max-flows 4096
 done
-for node in "${NODES[@]}"; do must within 10 agent_ready "$node"; done
+for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 check "the log tells at the start how many flows there is room for, and what that takes" \
 	grep -q "room for 4096 flows; maps take [0-9.]* MiB" "$RUN_DIR/log/agent-n1.log"
 must on n1 "$SKEP" vip take "$VIP" --run-dir "$RUN_DIR/n1/run"
@@ -157,7 +157,7 @@ must label "skep.allow=192.0.2.0/24,198.51.100.10"
 check "a client that is allowed live is served" within 2 hits far 192.0.2.1:8080
 agent_kill n1
 must agent_start n1 --source "file:$MODEL" --datapath "$DATAPATH" --vip "$VIP" --interface eth0 --max-flows 4096
-must within 10 agent_ready n1
+must within 30 agent_ready n1
 check "the next agent finds what the maps have, and nothing amiss" verified n1
 must label skep.allow=office
 check "if nothing sensible is left of the label nobody is served" within 2 fails hits client 192.0.2.1:8080

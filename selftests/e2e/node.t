@@ -30,7 +30,7 @@ must model_begin 3
 must model_service web 8080:80 8053:53/udp
 must scale web 3
 for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL"; done
-for node in "${NODES[@]}"; do must within 10 agent_ready "$node"; done
+for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 
 check "a host's own socket reaches a task on its node by its overlay address" \
 	on n1 "$CLIENT" hits 10.0.0.11:80 3

@@ -18,7 +18,7 @@ NODES=(n1 n2 n3)
 ALL=(web.1 web.2 web.3 web.4)
 
 node_start() {
-	agent_start "$1" --source "file:$MODEL" --datapath "$DATAPATH" && within 10 agent_ready "$1"
+	agent_start "$1" --source "file:$MODEL" --datapath "$DATAPATH" && within 30 agent_ready "$1"
 }
 
 # "skep n1 override …" puts --run-dir behind the command's name.

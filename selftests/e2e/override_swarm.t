@@ -99,7 +99,7 @@ check "beside those that it had" is me docker_on n1 service inspect --format '{{
 check "a worker's lists show it, and why" contains "drain web.1" skep n3 tasks web
 agent_kill n3
 must start n3
-must within 10 agent_ready n3
+must within 30 agent_ready n3
 check "an agent that comes back follows it" within 2 follow 1
 check "a worker cannot clear it" refuses_with 'do it on n1' override n2 clear "$ID"
 must override n1 clear "$ID"

@@ -102,7 +102,7 @@ must service far n2 2
 must service narrow n3 3
 [ "$DATAPATH" = tc ] || { must net_xdp n1 n2 client && must net_narrow_xdp; }
 for node in n1 n2 n3; do must agent_start $node --source "file:$MODEL" --datapath "$DATAPATH" --return "$RETURN"; done
-for node in n1 n2 n3; do must within 10 agent_ready $node; done
+for node in n1 n2 n3; do must within 30 agent_ready $node; done
 for node in n1 n2 n3; do check "$DATAPATH is in force on $node" is "$DATAPATH" status $node '.datapath.interfaces[0].datapath'; done
 check "the maps of all nodes are right" verified n1 n2 n3
 

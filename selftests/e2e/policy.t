@@ -122,7 +122,7 @@ must model_begin 3
 must model_service web 8080:80
 must scale web 6
 for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --vip "$VIP"; done
-for node in "${NODES[@]}"; do must within 10 agent_ready "$node"; done
+for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 
 # Weights.
 must set_labels '{}' '{"web.1": 3, "web.2": 2, "web.6": 0}'

@@ -168,7 +168,7 @@ must task n1 web.1 10.0.0.41
 must task n2 web.2 10.0.0.42
 
 for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --socket-group nogroup; done
-for node in "${NODES[@]}"; do must within 10 agent_ready "$node"; done
+for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 must proxy_start n1 --user nobody --entry admin=:8001 --access-log "$RUN_DIR/access.log" --access-format json --answer-time 5 \
 	--connect-time 1 --head-time 2 --head-bytes 8192 --head-fields 32 --max-connections 1000 --drain-time 10 --body-rate 1000
 must proxy_start n2 --trust 192.0.2.100 --access-log "$RUN_DIR/access2.log" --max-connections 1000

@@ -66,7 +66,7 @@ must net_begin 3
 must swarm_begin "${NODES[@]}"
 must docker_on n1 network create --driver overlay --subnet 10.20.0.0/24 app
 for node in "${NODES[@]}"; do must start "$node"; done
-for node in "${NODES[@]}"; do must within 15 agent_ready "$node"; done
+for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 for node in "${NODES[@]}"; do must proxy_start "$node" --max-connections 1000; done
 for node in "${NODES[@]}"; do must within 10 proxy_answers "$node"; done
 check "without services there are no routes: 404" within 10 everywhere gives / 404

@@ -65,7 +65,7 @@ must label canary skep.http.path /
 must label canary skep.http.host '*.shop.example'
 must label canary skep.http.header X-Canary:1
 must agent_start n1 --source "file:$MODEL" --datapath tc
-must within 10 agent_ready n1
+must within 30 agent_ready n1
 
 check "rules of both vocabularies stand in one order" \
 	is "books:8080=/health books:8080/api/v1/books canary:81/ shop:80/…" rules

@@ -18,7 +18,7 @@ NODES=(n1 n2)
 start() {
 	local node=$1
 	shift
-	agent_start "$node" --source "file:$MODEL" --vip "$VIP" "$@" && within 10 agent_ready "$node"
+	agent_start "$node" --source "file:$MODEL" --vip "$VIP" "$@" && within 30 agent_ready "$node"
 }
 
 # "skep n1 vip …" puts --run-dir behind the command's name.
