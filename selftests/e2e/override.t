@@ -142,7 +142,8 @@ must node_start n1
 check "after a restart likewise" shares hits 192.0.2.1:8080 100 web.3
 must order n1 pin web web.2
 check "a pinned service's, by another port" shares hits 192.0.2.1:8443 100 web.2
-# From elsewhere: a source port of before may still have its flow.
+# From elsewhere, and later from other ports: a source port of before may still have its flow.
+must on far sysctl -qw net.ipv4.ip_local_port_range="32768 40000"
 FROM=far check "and by UDP" shares udp-hits 192.0.2.1:8053 100 web.2
 check "while the port keeps its own" shares hits 192.0.2.1:8080 100 web.3
 check "clear all" override n1 clear all
@@ -182,6 +183,7 @@ check "other nodes know nothing of it" shares hits 192.0.2.2:8080 25 "${ALL[@]}"
 check "nor do other ports" shares hits 192.0.2.1:8443 25 "${ALL[@]}"
 check "verify finds no fault in it" verified n1
 must order n1 add web:8053 192.0.2.150:9053
+must on far sysctl -qw net.ipv4.ip_local_port_range="40001 60999"
 check "and by UDP, a client's datagrams" outside_share udp-hits 192.0.2.1:8053 20 far
 for task in "${ALL[@]}"; do must order n1 drain "$task"; done
 check "it may be the only one" is "task outside 20" eval 'client_run hits 192.0.2.1:8080 20 | grep task'
