@@ -11,6 +11,7 @@
 # make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
 # make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
+# make bench-relay  what it costs to move payload: copied, by splice(2), by socket redirect (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
 # make stats      what the verifier counts
 # make tidy, make format, make clean
@@ -229,6 +230,22 @@ bench-control: $(BUILD)/skep $(TEST_TOOLS)
 bench-http: deps
 	@$(MAKE) --no-print-directory $(BUILD)/skep $(TEST_TOOLS)
 	@selftests/bench/http.sh
+
+.PHONY: bench-relay
+bench-relay: $(BUILD)/bench/relay
+	@$<
+
+$(BUILD)/bench/relay: $(BUILD)/bench/relay.skel.h
+
+$(BUILD)/bench/relay.bpf.o: selftests/bench/relay.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+	@rm -f $@.full
+
+$(BUILD)/bench/relay.skel.h: $(BUILD)/bench/relay.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name relay_bpf > $@
 
 .PHONY: bench-http-parse
 bench-http-parse: $(BUILD)/bench/http_parse
