@@ -127,6 +127,11 @@ $(BUILD)/bpf-tests/test_%: selftests/bpf/test_%.c $(BPF_FIXTURE) $(wildcard self
 	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bpf-tests -Iselftests/bpf $(CFLAGS) $(LDFLAGS) $< $(BPF_FIXTURE) \
 		-lbpf -lcmocka -o $@
 
+$(BUILD)/selftests/relay_transfers: selftests/e2e/relay_transfers.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -lpthread -o $@
+
 $(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -162,7 +167,7 @@ fuzz-keep: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@selftests/fuzz/run.sh --keep $(FUZZ_TARGETS)
 
 .PHONY: tests
-tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) $(BUILD)/selftests/http_differential \
+tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers \
 		$(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 .PHONY: test unit bpf-test e2e
@@ -175,7 +180,7 @@ unit: $(UNIT_TESTS)
 bpf-test: $(BPF_TESTS)
 	@selftests/run bpf
 
-e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential
+e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers
 	@selftests/run e2e
 
 .PHONY: demo

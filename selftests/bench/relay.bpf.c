@@ -5,7 +5,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, __u64);
 } sockets SEC(".maps");
@@ -13,7 +13,7 @@ struct {
 /* Cookie of the socket that bytes come from -> of the one they go to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, __u64);
 } peers SEC(".maps");
@@ -21,7 +21,7 @@ struct {
 /* Sockets by their ports, the other's first: both ends are on this machine. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, __u64);
 } hops SEC(".maps");

@@ -201,6 +201,24 @@ static int set_user(void *context, const struct setting *setting, const char *va
 	return 0;
 }
 
+static int set_relay(void *context, const struct setting *setting, const char *value,
+		     struct skep_error *error)
+{
+	static const char *const names[] = {
+		[PROXY_RELAY_AUTO] = "auto",
+		[PROXY_RELAY_COPY] = "copy",
+		[PROXY_RELAY_SPLICE] = "splice",
+	};
+
+	(void)setting;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(value, names[i]) == 0) {
+			((struct proxy_config *)context)->relay = (enum proxy_relay)i;
+			return 0;
+		}
+	return error_set(error, -EINVAL, "\"%s\" is none of auto, copy, splice", value);
+}
+
 static int set_access_log(void *context, const struct setting *setting, const char *value,
 			  struct skep_error *error)
 {
@@ -277,6 +295,7 @@ static const struct setting settings[] = {
 	{"pool-time", set_seconds, FIELD(pool_time_ms), 1, 86400, NULL},
 	{"max-connections", settings_u32, FIELD(max_connections), 16, 1U << 24, NULL},
 	{"drain-time", set_seconds, FIELD(drain_time_ms), 0, 86400, NULL},
+	{"relay", set_relay, 0, 0, 0, NULL},
 	{"splice-from", settings_u32, FIELD(splice_from), 0, 1U << 30, NULL},
 	{"access-log", set_access_log, FIELD(access_log), 0, PATH_MOST, NULL},
 	{"access-format", set_access_format, 0, 0, 0, NULL},

@@ -37,6 +37,13 @@ enum proxy_log_format {
 	PROXY_LOG_JSON
 };
 
+/* By what means payload is moved. */
+enum proxy_relay {
+	PROXY_RELAY_AUTO, /* by the cheaper one, as measured */
+	PROXY_RELAY_COPY,
+	PROXY_RELAY_SPLICE, /* whatever is not framed anew, which only copying can do */
+};
+
 struct proxy_config {
 	struct proxy_entry entries[PROXY_MAX_ENTRIES];
 	size_t n_entries;
@@ -67,7 +74,9 @@ struct proxy_config {
 	uint32_t pool_time_ms;	  /* and for how long */
 	uint32_t max_connections; /* of clients, all workers together */
 	uint32_t drain_time_ms;	  /* for requests in flight when it ends */
-	uint32_t splice_from; /* bytes of payload to come from which splice(2) moves it; 0: never */
+	enum proxy_relay relay;
+	uint32_t splice_from; /* PROXY_RELAY_AUTO: bytes of payload to come from which splice(2)
+				 moves it; 0: never */
 
 	char access_log[PROXY_PATH_SIZE]; /* "": none; "-": standard output */
 	enum proxy_log_format access_format;

@@ -251,6 +251,7 @@ static void forget_sent(struct relay *relay)
 /* 0; -EAGAIN; -ENODATA: the end; another negative errno. */
 static int read_more(struct worker *worker, struct relay *relay)
 {
+	size_t room;
 	ssize_t n;
 
 	if (!relay->from->readable)
@@ -263,24 +264,43 @@ static int read_more(struct worker *worker, struct relay *relay)
 		if (!buffer_room(relay->in))
 			buffer_pack(relay->in);
 	}
-	n = stream_read(relay->from, relay->in->data + relay->in->end, buffer_room(relay->in));
+	room = buffer_room(relay->in);
+	n = stream_read(relay->from, relay->in->data + relay->in->end, room);
 	if (n < 0)
 		return (int)n;
 	relay->in->end += (size_t)n;
+	relay->streams = (size_t)n == room;
 	return n ? 0 : -ENODATA;
 }
 
 /* ---- splice */
 
+/*
+ * The cheaper means for what is to come (make bench-relay): splice(2) costs more for each round and
+ * less for each byte, so a length decides. Where none is given, how much came at once does.
+ */
 static bool should_splice(struct worker *worker, const struct relay *relay)
 {
-	uint32_t from = worker->config->splice_from;
+	const struct proxy_config *config = worker->config;
 
-	if (!from || relay->chunked || unread_size(relay) || relay->from->tls || relay->to->tls)
+	if (relay->piped)
+		return true;
+	if (config->relay == PROXY_RELAY_COPY || relay->whole || relay->chunked ||
+	    unread_size(relay) || relay->from->tls || relay->to->tls)
 		return false;
-	return relay->framing == HTTP_FRAMING_LENGTH
-		       ? relay->left >= from || relay->piped
-		       : relay->framing == HTTP_FRAMING_TUNNEL && relay->moved >= from;
+	switch (relay->framing) {
+	case HTTP_FRAMING_LENGTH:
+		return config->relay == PROXY_RELAY_SPLICE ||
+		       (config->splice_from && relay->left >= config->splice_from);
+	case HTTP_FRAMING_CLOSE:
+	case HTTP_FRAMING_TUNNEL:
+		return config->relay == PROXY_RELAY_SPLICE ||
+		       (config->splice_from && relay->streams);
+	case HTTP_FRAMING_NONE:
+	case HTTP_FRAMING_CHUNKED: /* what frames them must be read */
+		break;
+	}
+	return false;
 }
 
 /* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */
@@ -302,6 +322,7 @@ static int fill_pipe(struct relay *relay)
 	if (n <= 0)
 		return n ? -errno : -ENODATA;
 	relay->piped += (size_t)n;
+	relay->streams = (size_t)n >= BUFFER_SIZE;
 	relay->moved += (uint64_t)n;
 	if (relay->framing == HTTP_FRAMING_LENGTH)
 		relay->left -= (uint64_t)n;

@@ -43,7 +43,9 @@ struct relay {
 	bool keep;  /* what was sent stays, to be sent again (relay_rewind()), while there is room;
 		       not for chunks */
 	bool begun; /* some of it was sent, or may have been */
-	bool whole; /* the message's end is in `in`, or past */
+	bool streams; /* the last read brought all it had room for: more is likely to come at once
+		       */
+	bool whole;   /* the message's end is in `in`, or past */
 	bool in_trailers, trailers_read;
 	bool spliced;  /* some of the payload was */
 	uint64_t left; /* HTTP_FRAMING_LENGTH: not yet in `in` */
