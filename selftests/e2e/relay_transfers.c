@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define CLIENTS	   16
+#define PIPELINED  64	 /* requests at once */
 #define PATIENCE   20000 /* ms without anything moving */
 #define HEAD_MOST  8192
 #define SIZE_BITS  21	       /* sizes below 2 MiB, most of them small */
@@ -405,6 +406,43 @@ static int connect_to_proxy(bool slow)
 	return fd;
 }
 
+/* Requests, with bodies that are worth splicing, before an answer to the first is read: what is
+ * behind one is none of its payload. */
+static void pipeline(void)
+{
+	const struct transfer transfer = {.up = 20000, .down = 10};
+	static unsigned char body[20000];
+	char head[HEAD_MOST];
+	int fd = connect_to_proxy(false);
+
+	for (size_t i = 0; i < transfer.up; i++)
+		body[i] = byte_at(transfer.seed, i);
+	for (int i = 0; i < PIPELINED; i++)
+		if (!write_request(fd, &transfer) ||
+		    send(fd, body, sizeof(body), MSG_NOSIGNAL) != sizeof(body)) {
+			complain(&transfer, "the proxy takes no request %d at once", i);
+			break;
+		}
+	for (int i = 0; i < PIPELINED; i++) {
+		struct flow flow = {
+			.transfer = &transfer,
+			.fd = fd,
+			.receive_seed = transfer.seed + 1,
+			.receive = transfer.down,
+			.stop_sent = SIZE_MAX,
+			.stop_received = SIZE_MAX,
+		};
+
+		if (!read_head(fd, head) || strncmp(head, "HTTP/1.1 200 ", 13) != 0) {
+			complain(&transfer, "of requests at once, %d is answered with \"%.40s\"", i,
+				 head);
+			break;
+		}
+		flow_run(&flow);
+	}
+	close(fd);
+}
+
 /* true: the connection may be used again. */
 static bool exchange(int fd, const struct transfer *transfer)
 {
@@ -489,6 +527,8 @@ int main(int argc, char **argv)
 	if (pthread_create(&server, NULL, serve,
 			   (void *)(intptr_t)listen_on((uint16_t)atoi(argv[2]))))
 		return 2;
+	if (!only_polite)
+		pipeline();
 	for (int i = 0; i < CLIENTS; i++)
 		if (pthread_create(&clients[i], NULL, client, NULL))
 			return 2;
