@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/lib.sh
 . selftests/lib/lib.sh
 . selftests/lib/net.sh
+. selftests/lib/proxy.sh
 
 ROUNDS=${ROUNDS:-${BENCH_QUICK:+2}}
 ROUNDS=${ROUNDS:-7}
@@ -36,21 +37,9 @@ port_of() { # port_of PROXY
 	case $1 in skep) echo 8001 ;; nginx) echo 8002 ;; haproxy) echo 8003 ;; direct) echo $BACKEND_PORT ;; esac
 }
 
-# What the proxy would have kept of an agent's last word: overrides, and the model.
-last_word() {
-	cat <<-END
-		[]
-		{"nodes": [{"id": "n1", "name": "n1", "address": "192.0.2.1", "ready": true}],
-		"networks": [{"id": "app", "name": "app", "subnets": ["127.0.0.0/8"]}],
-		"services": [{"id": "s1", "name": "bench", "labels": {"skep.http.port": "$BACKEND_PORT", "skep.http.path": "/"}}],
-		"tasks": [{"id": "t1", "name": "bench.1", "service": "s1", "node": "n1",
-			"addresses": [{"network": "app", "address": "127.0.0.1"}]}]}
-	END
-}
-
 skep_start() { # skep_start WORKERS
 	mkdir -p "$RUN_DIR/skep"
-	last_word >"$RUN_DIR/skep/last"
+	proxy_last_word bench $BACKEND_PORT >"$RUN_DIR/skep/last"
 	start skep taskset -c "$(cpus "$1")" "$SKEP" proxy --http 127.0.0.1:8001 --run-dir "$RUN_DIR/skep" \
 		--agent "$RUN_DIR/none.sock" --workers "$1" --max-connections 15000 --idle-time 600 --log-level error ${SKEP_FLAGS:-}
 }

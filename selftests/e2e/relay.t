@@ -4,6 +4,7 @@
 # readers and early closes on both sides. TRANSFERS of them (400) for each way.
 . "$(dirname "$0")/../lib/lib.sh"
 . "$(dirname "$0")/../lib/net.sh"
+. "$(dirname "$0")/../lib/proxy.sh"
 run_begin
 must build build/skep build/selftests/relay_transfers
 TRANSFERS=${TRANSFERS:-400}
@@ -17,13 +18,7 @@ must on one sysctl -qw net.ipv4.tcp_wmem="4096 16384 65536" net.ipv4.tcp_rmem="4
 proxy_start() { # proxy_start RELAY
 	local dir=$RUN_DIR/skep.$1
 	mkdir -p "$dir" || return 1
-	cat >"$dir/model.json" <<-END || return 1
-		{"nodes": [{"id": "n1", "name": "n1", "address": "192.0.2.1", "ready": true}],
-		"networks": [{"id": "app", "name": "app", "subnets": ["127.0.0.0/8"]}],
-		"services": [{"id": "s1", "name": "it", "labels": {"skep.http.port": "$TASK_PORT", "skep.http.path": "/"}}],
-		"tasks": [{"id": "t1", "name": "it.1", "service": "s1", "node": "n1",
-			"addresses": [{"network": "app", "address": "127.0.0.1"}]}]}
-	END
+	proxy_last_word it "$TASK_PORT" >"$dir/last"
 	spawn "skep.$1" nsenter --net="/run/netns/$(netns one)" "$SKEP" proxy --http 127.0.0.1:$PROXY_PORT --run-dir "$dir" \
 		--agent "$RUN_DIR/none.sock" --workers 2 --relay "$1"
 	within 10 on one bash -c "exec 3<>/dev/tcp/127.0.0.1/$PROXY_PORT" 2>/dev/null

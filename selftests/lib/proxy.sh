@@ -13,6 +13,8 @@
 #   as HOST CURL-ARGUMENT…    curl from namespace client, quiet, at most 10 s; HOST is "node" or "node/virtual-host", a path follows --url:
 #                             as n1 /app/echo -H 'X: 1'
 #   status_of NODE PATH …     Prints the status alone.
+#   proxy_last_word NAME PORT  Prints what a proxy keeps of its agent's last word (RUN-DIR/last): one service NAME, for every path, with one
+#                             task at 127.0.0.1 PORT. For a proxy that has no agent.
 #   raw NODE [SECONDS]        Sends stdin to the proxy as it is, prints what comes back until the connection ends, or for so long (3).
 
 proxy_start() {
@@ -20,6 +22,18 @@ proxy_start() {
 	shift
 	spawn "proxy-$node" nsenter --net="/run/netns/$RUN-$node" "${PROXY_SKEP:-$SKEP}" proxy --http :8000 \
 		--agent "$RUN_DIR/$node/run/skep.sock" --run-dir "$RUN_DIR/$node/proxy" --workers 2 "$@"
+}
+
+# Overrides, and the model.
+proxy_last_word() {
+	cat <<-END
+		[]
+		{"nodes": [{"id": "n1", "name": "n1", "address": "192.0.2.1", "ready": true}],
+		"networks": [{"id": "app", "name": "app", "subnets": ["127.0.0.0/8"]}],
+		"services": [{"id": "s1", "name": "$1", "labels": {"skep.http.port": "$2", "skep.http.path": "/"}}],
+		"tasks": [{"id": "t1", "name": "$1.1", "service": "s1", "node": "n1",
+			"addresses": [{"network": "app", "address": "127.0.0.1"}]}]}
+	END
 }
 
 proxy_pids() {
