@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Payload arrives byte for byte, whichever way the proxy moves it: requests, answers and tunnels of random sizes, with slow
-# readers and early closes on both sides. TRANSFERS of them (400) for each way.
+# readers and early closes on both sides. TRANSFERS of them (10000) for each way.
 . "$(dirname "$0")/../lib/lib.sh"
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/proxy.sh"
 run_begin
 must build build/skep build/selftests/relay_transfers
-TRANSFERS=${TRANSFERS:-400}
+TRANSFERS=${TRANSFERS:-10000}
 PROXY_PORT=8000
 TASK_PORT=8001
 
