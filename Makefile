@@ -10,7 +10,7 @@
 # make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
 # make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
-# make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
+# make bench-http  skep proxy beside nginx and HAProxy, and its ways of moving payload; BENCH_QUICK=1: in three minutes (root)
 # make bench-relay  what it costs to move payload: copied, by splice(2), by socket redirect (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
 # make stats      what the verifier counts
