@@ -489,6 +489,25 @@ static void large_bodies_are_spliced_and_small_ones_copied(void **state)
 	drop(&text);
 }
 
+static void a_payload_that_came_with_its_head_says_that_the_next_had_better_be_spliced(void **state)
+{
+	struct text text = random_text(16000);
+
+	(void)state;
+	for (uint32_t large = 0; large < 2; large++) {
+		fixture->config.splice_from = 16001 - large;
+		begin(HTTP_FRAMING_LENGTH, text.size, false);
+		assert_int_equal(buffer_take(&worker->buffers, &in), 0);
+		memcpy(in.data, text.data, text.size);
+		in.end = text.size;
+		assert_int_equal(run(), RELAY_ENDED);
+		assert_false(relay.spliced);
+		assert_int_equal(relay_wants_splice(worker, &relay), large);
+		end();
+	}
+	drop(&text);
+}
+
 static void with_nothing_at_hand_no_buffer_is_held(void **state)
 {
 	(void)state;
@@ -608,6 +627,7 @@ int main(void)
 		TEST(a_sink_that_is_gone_is_told),
 		TEST(whoever_reads_slowly_is_waited_for),
 		TEST(large_bodies_are_spliced_and_small_ones_copied),
+		TEST(a_payload_that_came_with_its_head_says_that_the_next_had_better_be_spliced),
 		TEST(with_nothing_at_hand_no_buffer_is_held),
 		TEST(what_is_kept_whole_can_be_sent_again),
 		TEST(what_is_more_than_a_buffer_cannot_be_sent_again),

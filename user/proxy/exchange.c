@@ -312,9 +312,9 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	exchange->client->splices = exchange->request.spliced;
+	exchange->client->splices = relay_wants_splice(worker, &exchange->request);
 	if (exchange->conn) {
-		exchange->conn->backend->splices = exchange->answer.spliced;
+		exchange->conn->backend->splices = relay_wants_splice(worker, &exchange->answer);
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   !(exchange->rule && exchange->rule->proxy_protocol) &&

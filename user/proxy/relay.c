@@ -291,7 +291,7 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 	switch (relay->framing) {
 	case HTTP_FRAMING_LENGTH:
 		return config->relay == PROXY_RELAY_SPLICE ||
-		       (config->splice_from && relay->left >= config->splice_from);
+		       (config->splice_from && relay->left + RELAY_FIRST >= config->splice_from);
 	case HTTP_FRAMING_CLOSE:
 	case HTTP_FRAMING_TUNNEL:
 		return config->relay == PROXY_RELAY_SPLICE ||
@@ -301,6 +301,16 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		break;
 	}
 	return false;
+}
+
+bool relay_wants_splice(const struct worker *worker, const struct relay *relay)
+{
+	const struct proxy_config *config = worker->config;
+
+	return relay->spliced ||
+	       (relay->framing == HTTP_FRAMING_LENGTH && config->relay == PROXY_RELAY_AUTO &&
+		!relay->from->tls && !relay->to->tls && config->splice_from &&
+		relay->moved >= config->splice_from);
 }
 
 /* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */
