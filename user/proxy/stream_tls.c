@@ -16,10 +16,26 @@
 
 #define RECORD_SIZE SSL3_RT_MAX_PLAIN_LENGTH /* RFC 8446, 5.1 */
 
+/* Did a read take all that the socket had? OpenSSL asks for a whole record and more. */
+static long note_read(BIO *bio, int operation, const char *data, size_t size, int argument,
+		      long number, int returned, size_t *n)
+{
+	struct stream *stream = (struct stream *)BIO_get_callback_arg(bio);
+
+	(void)data;
+	(void)argument;
+	(void)number;
+	if (operation == (BIO_CB_READ | BIO_CB_RETURN))
+		stream->tls_drained = returned <= 0 || *n < size;
+	return returned;
+}
+
 int stream_encrypt(struct stream *stream, struct tls *tls)
 {
 	stream->tls = SSL_new(tls_context(tls));
 	if (stream->tls && SSL_set_fd(stream->tls, stream->source.fd)) {
+		BIO_set_callback_ex(SSL_get_rbio(stream->tls), note_read);
+		BIO_set_callback_arg(SSL_get_rbio(stream->tls), (char *)stream);
 		SSL_set_accept_state(stream->tls);
 		SSL_set_app_data(stream->tls, tls);
 		return 0;
@@ -76,9 +92,12 @@ ssize_t stream_tls_read(struct stream *stream, void *data, size_t size)
 		return -EPROTO;
 	returned = SSL_read_ex(stream->tls, data, size, &n);
 	count_handshake(stream);
-	/* Whether there is more, in the socket or decrypted, only another read can tell. */
-	if (returned > 0)
+	if (returned > 0) {
+		/* Whether the end is behind it only another read can tell. */
+		if (stream->tls_drained && !stream->hung_up && !SSL_has_pending(stream->tls))
+			stream->readable = false;
 		return (ssize_t)n;
+	}
 	err = result(stream, returned);
 	if (err == -EAGAIN) {
 		stream->readable = false;
@@ -158,6 +177,8 @@ static void say_last_word(struct stream *stream)
 
 void stream_tls_note(struct stream *stream)
 {
+	/* What has come since is behind what OpenSSL may still hold. */
+	stream->tls_drained = false;
 	if (!stream->writable)
 		return;
 	if (stream->tls_shuts)
