@@ -264,6 +264,10 @@ static int read_more(struct worker *worker, struct relay *relay)
 		if (!buffer_room(relay->in))
 			buffer_pack(relay->in);
 	}
+	/* Without memory for it, it goes on as before. */
+	if (!relay->keep && (relay->streams || relay->left > BUFFER_SIZE) &&
+	    relay->in->size < BUFFER_LARGE)
+		(void)buffer_grow(&worker->buffers, relay->in, BUFFER_LARGE);
 	room = buffer_room(relay->in);
 	n = stream_read(relay->from, relay->in->data + relay->in->end, room);
 	if (n < 0)

@@ -11,31 +11,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/stream_bio.h"
 #include "proxy/tls.h"
 #include "proxy/worker.h"
 
 #define RECORD_SIZE SSL3_RT_MAX_PLAIN_LENGTH /* RFC 8446, 5.1 */
 
-/* Did a read take all that the socket had? OpenSSL asks for a whole record and more. */
-static long note_read(BIO *bio, int operation, const char *data, size_t size, int argument,
-		      long number, int returned, size_t *n)
-{
-	struct stream *stream = (struct stream *)BIO_get_callback_arg(bio);
-
-	(void)data;
-	(void)argument;
-	(void)number;
-	if (operation == (BIO_CB_READ | BIO_CB_RETURN))
-		stream->tls_drained = returned <= 0 || *n < size;
-	return returned;
-}
-
 int stream_encrypt(struct stream *stream, struct tls *tls)
 {
 	stream->tls = SSL_new(tls_context(tls));
-	if (stream->tls && SSL_set_fd(stream->tls, stream->source.fd)) {
-		BIO_set_callback_ex(SSL_get_rbio(stream->tls), note_read);
-		BIO_set_callback_arg(SSL_get_rbio(stream->tls), (char *)stream);
+	if (stream->tls && !stream_bio_set(stream, tls_bio_method(tls))) {
 		SSL_set_accept_state(stream->tls);
 		SSL_set_app_data(stream->tls, tls);
 		return 0;
@@ -143,16 +128,20 @@ static size_t next_record(const struct iovec *parts, int n, size_t done, char ro
 ssize_t stream_tls_write(struct stream *stream, const struct iovec *parts, int n)
 {
 	char room[RECORD_SIZE];
-	size_t done = 0, size;
+	size_t done = 0, all = 0, size;
 	const char *data;
 
 	if (stream->tls_failed)
 		return -EPROTO;
+	for (int i = 0; i < n; i++)
+		all += parts[i].iov_len;
 	while ((size = next_record(parts, n, done, room, &data)) > 0) {
 		size_t sent;
-		int returned = SSL_write_ex(stream->tls, data, size, &sent);
-		int err;
+		int returned, err;
 
+		stream->tls_more = done + size < all;
+		returned = SSL_write_ex(stream->tls, data, size, &sent);
+		stream->tls_more = false;
 		if (returned > 0) {
 			done += sent;
 			continue;

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "proxy/certificates.h"
+#include "proxy/stream_bio.h"
 
 /* Forward secrecy and authenticated encryption only (RFC 9325). TLS 1.3 has nothing else. */
 #define CIPHERS                                                                                    \
@@ -45,6 +46,7 @@ struct tls {
 	char dir[PATH_MAX];
 	bool strict;
 	SSL_CTX *context; /* of every connection at its start, and its tickets' */
+	BIO_METHOD *bio_method;
 	struct loop_watch changes;
 	struct loop_timer settle, tick;
 	uint64_t rotate_ns, expiry_ns;
@@ -58,6 +60,11 @@ struct tls {
 struct ssl_ctx_st *tls_context(const struct tls *tls)
 {
 	return tls->context;
+}
+
+const struct bio_method_st *tls_bio_method(const struct tls *tls)
+{
+	return tls->bio_method;
 }
 
 /* ---- callbacks of handshakes, in workers */
@@ -266,8 +273,10 @@ static int make_context(struct tls *tls, struct skep_error *error)
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
 	tls->context = context;
-	if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-	    prepare(context) || SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
+	tls->bio_method = stream_bio_method();
+	if (!context || !tls->bio_method ||
+	    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 || prepare(context) ||
+	    SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
 	    SSL_CTX_set_session_id_context(context, id, sizeof(id) - 1) != 1) {
 		ERR_clear_error();
 		return error_set(error, -EINVAL, "OpenSSL does not take the settings for TLS");
@@ -345,6 +354,7 @@ void tls_close(struct tls *tls)
 	}
 	certificates_free(tls->certificates);
 	SSL_CTX_free(tls->context);
+	BIO_meth_free(tls->bio_method);
 	pthread_mutex_destroy(&tls->lock);
 	OPENSSL_cleanse(tls->keys, sizeof(tls->keys));
 	free(tls);
