@@ -45,7 +45,7 @@ const struct cli_command cli_proxy = {
 	"  --max-connections N    of clients, 65536\n"
 	"  --drain-time S         for requests in flight when it ends, 30\n"
 	"  --relay auto|copy|splice   how payload moves (auto: as is cheaper for its size)\n"
-	"  --splice-from BYTES    for auto: payload that splice(2) moves, 12288 (0: never)\n"
+	"  --splice-from BYTES    for auto: payload that splice(2) moves, 16384 (0: never)\n"
 	"  --access-log PATH|-|off, --access-format combined|json\n"
 	"  --log-level LEVEL      error, warning, info (default), debug\n\n"
 	"SIGTERM: ends when its requests have. SIGHUP: another process, of the same program file,\n"

@@ -319,7 +319,7 @@ static const struct proxy_config defaults = {
 	.pool_time_ms = 30000,
 	.max_connections = 65536,
 	.drain_time_ms = 30000,
-	.splice_from = 12288,
+	.splice_from = 16384,
 };
 
 int proxy_config_read(struct proxy_config *config, int argc, char *const argv[],
