@@ -215,5 +215,6 @@ int main(void)
 		TEST(half_a_record_is_waited_for),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
