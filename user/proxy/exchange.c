@@ -64,6 +64,8 @@ void exchange_end(struct worker *worker, struct exchange *exchange)
 {
 	if (exchange->head_read)
 		count(worker, exchange);
+	if (exchange->phase == PHASE_TUNNEL)
+		exchange_tunnel_closed(worker, exchange);
 	if (exchange->line)
 		access_line_put(worker, exchange);
 	relay_end(worker, &exchange->request);
@@ -131,6 +133,8 @@ static enum exchange_state run_head(struct worker *worker, struct exchange *exch
 			exchange_route(worker, exchange);
 			return EXCHANGE_AGAIN;
 		}
+		if (worker->access_log && (err != -EAGAIN || exchange->expired))
+			exchange->line = access_line_refused(worker, exchange);
 		if (err != -EAGAIN) {
 			exchange_refuse(worker, exchange, exchange->head.refusal);
 			return EXCHANGE_AGAIN;
