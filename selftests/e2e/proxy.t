@@ -167,7 +167,8 @@ must scripted n1 dfp.1 10.0.0.21 --port 80
 must task n1 web.1 10.0.0.41
 must task n2 web.2 10.0.0.42
 
-for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --socket-group nogroup; done
+for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --socket-group nogroup \
+	--proxy-metrics "$RUN_DIR/$node/proxy/metrics.prom"; done
 for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 must proxy_start n1 --user nobody --entry admin=:8001 --access-log "$RUN_DIR/access.log" --access-format json --answer-time 5 \
 	--connect-time 1 --head-time 2 --head-bytes 8192 --head-fields 32 --max-connections 1000 --drain-time 10 --body-rate 1000
@@ -375,6 +376,8 @@ check "times" grown n1 'skep_route_duration_seconds_count{route="app.main"}' 0
 check "refusals" grown n1 skep_proxy_refused_requests_total 0
 check "retries" grown n1 skep_proxy_retries_total 0
 check "what splice moved" grown n1 skep_proxy_spliced_bytes_total 0
+
+check "skep status tells of the proxy" grep -Ex 'proxy      [0-9]+ clients connected, 0 tunnels open' <("$SKEP" status --run-dir "$RUN_DIR/n1/run")
 
 # Privileges.
 check "it is another user" is nobody stat -c %U "/proc/$(proxy_pids n1)"
