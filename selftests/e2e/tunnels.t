@@ -174,10 +174,9 @@ files_are() { # files_are NAME FILE…: in its run directory
 }
 
 files_among() { # files_among NAME FILE…
-	local file
-	for file in $(ls -A "$RUN_DIR/$1"); do
-		case " ${*:2} " in *" $file "*) ;; *) echo "$file"; return 1 ;; esac
-	done
+	local other
+	other=$(find "$RUN_DIR/$1" -mindepth 1 -printf '%P\n' | grep -vxF "$(printf '%s\n' "${@:2}")")
+	[ -z "$other" ] || { echo "$other"; return 1; }
 }
 
 flows() { # flows NAME PORT [tls]: so many bytes have come that it is in the middle
@@ -278,6 +277,7 @@ check "nor one that is relayed as it is" contains "open after" stays $((SHORT_MS
 check "without a label a second's silence is nothing" contains "open after" stays 0 $((SHORT_MS * 3)) 9000 now.test
 stop times
 
+# shellcheck disable=SC2086 # a list
 for relay in $(printf '%s\n' copy splice $RELAYS | sort -u); do
 	kill_test "$relay"
 done
