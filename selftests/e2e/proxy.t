@@ -132,7 +132,7 @@ capabilities() { # in force, of every thread
 }
 
 run_begin
-need curl jq perl
+need curl jq openssl perl
 chmod 711 "$RUN_DIR" # the proxy is another user
 mkdir "$RUN_DIR/bin" && cp "$SKEP" "$RUN_DIR/bin/skep"
 PROXY_SKEP=$RUN_DIR/bin/skep
@@ -172,7 +172,11 @@ for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --
 for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 must proxy_start n1 --user nobody --entry admin=:8001 --access-log "$RUN_DIR/access.log" --access-format json --answer-time 5 \
 	--connect-time 1 --head-time 2 --head-bytes 8192 --head-fields 32 --max-connections 1000 --drain-time 10 --body-rate 1000
-must proxy_start n2 --trust 192.0.2.100 --access-log "$RUN_DIR/access2.log" --max-connections 1000
+must mkdir "$RUN_DIR/tls"
+must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=soon.test \
+	-keyout "$RUN_DIR/tls/soon.key" -out "$RUN_DIR/tls/soon.crt"
+echo nonsense >"$RUN_DIR/tls/bad.pem"
+must proxy_start n2 --trust 192.0.2.100 --https :8443 --tls-dir "$RUN_DIR/tls" --access-log "$RUN_DIR/access2.log" --max-connections 1000
 for node in "${NODES[@]}"; do must within 10 is 200 status_of "$node" /app/where; done
 
 # Routing, on both nodes, to tasks on both.
@@ -378,6 +382,8 @@ check "retries" grown n1 skep_proxy_retries_total 0
 check "what splice moved" grown n1 skep_proxy_spliced_bytes_total 0
 
 check "skep status tells of the proxy" grep -Ex 'proxy      [0-9]+ clients connected, 0 tunnels open' <("$SKEP" status --run-dir "$RUN_DIR/n1/run")
+check "that a certificate of its ends soon" contains "PROBLEM certificate: soon expires in 1 d 23 h" "$SKEP" status --run-dir "$RUN_DIR/n2/run"
+check "and that one is broken" contains "PROBLEM certificate: bad cannot be used" "$SKEP" status --run-dir "$RUN_DIR/n2/run"
 
 # Privileges.
 check "it is another user" is nobody stat -c %U "/proc/$(proxy_pids n1)"

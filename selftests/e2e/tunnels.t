@@ -125,6 +125,8 @@ idle_end() { # idle_end RELAY
 	check "$1: and those over TLS" within 30 logged "hold-$1-tls" "$ENCRYPTED exchanged again"
 	check "$1: at last none is open any more" within 10 metric_is "idle-$1" 'skep_route_tunnels{route="ws"}' 0
 	check "$1: and all have been counted" metric_is "idle-$1" 'skep_route_tunnels_total{route="ws"}' $((PLAIN + ENCRYPTED))
+	check "$1: among the answers, with the time that they took to begin" \
+		metric_is "idle-$1" 'skep_route_duration_seconds_bucket{route="ws",le="5"}' $((PLAIN + ENCRYPTED))
 }
 
 # ---- that have a time

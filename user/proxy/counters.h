@@ -41,8 +41,8 @@ struct counters {
 	counter bytes_copied, bytes_spliced; /* payload, both ways */
 };
 
-/* Times from a request's head to the end of its answer: upper bounds of the buckets, ms. The last
- * has none. */
+/* Times from a request's head to the end of its answer, or to a tunnel's beginning: upper bounds of
+ * the buckets, ms. The last has none. */
 #define COUNTERS_BUCKETS 12
 extern const uint32_t counters_bounds_ms[COUNTERS_BUCKETS - 1];
 

@@ -49,7 +49,9 @@ void exchanges_free(struct worker *worker)
 
 static void count(struct worker *worker, struct exchange *exchange)
 {
-	uint64_t ms = worker->now_ms - exchange->began_ms;
+	/* How long a tunnel was there says nothing of how soon it was answered. */
+	uint64_t until_ms = exchange->phase == PHASE_TUNNEL ? exchange->tunnel_ms : worker->now_ms;
+	uint64_t ms = until_ms - exchange->began_ms;
 
 	if (exchange->route_slot)
 		series_count(exchange->route_slot, exchange->status, exchange->request.moved,

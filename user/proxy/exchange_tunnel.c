@@ -82,6 +82,7 @@ static struct series_slot *task_slot(const struct worker *worker, const struct e
 
 void exchange_tunnel_opened(const struct worker *worker, struct exchange *exchange)
 {
+	exchange->tunnel_ms = worker->now_ms;
 	counters_add(&exchange->route_slot->tunnels_opened, 1);
 	counters_add(&task_slot(worker, exchange)->tunnels_opened, 1);
 }
