@@ -133,6 +133,11 @@ $(BUILD)/selftests/relay_transfers: selftests/e2e/relay_transfers.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -lpthread -o $@
 
+$(BUILD)/selftests/tunnels: selftests/e2e/tunnels.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -lssl -lcrypto -lpthread -o $@
+
 $(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -169,6 +174,7 @@ fuzz-keep: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 .PHONY: tests
 tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers \
+		$(BUILD)/selftests/tunnels \
 		$(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 .PHONY: test unit bpf-test e2e kernel-test
@@ -181,7 +187,7 @@ unit: $(UNIT_TESTS)
 bpf-test: $(BPF_TESTS)
 	@selftests/run bpf
 
-e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers
+e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers $(BUILD)/selftests/tunnels
 	@selftests/run e2e
 
 kernel-test: $(BUILD)/skep $(TEST_TOOLS)
