@@ -56,6 +56,7 @@ static __always_inline __u32 mss_find(const __u8 options[TCP_OPTIONS_MAX], __u16
 	for (int i = 0; i < TCP_OPTION_LOOKUP; i++) {
 		__be16 mss;
 
+		barrier_var(at); /* compared is what is used: a copy tells the verifier of 6.1 nothing */
 		if (at > TCP_OPTIONS_MAX - 4 || options[at] == TCP_OPTION_END)
 			return 0;
 		if (options[at] == TCP_OPTION_NOP) {

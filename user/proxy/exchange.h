@@ -52,6 +52,7 @@ struct exchange {
 	uint32_t task; /* index in the group */
 	uint64_t began_ms;
 	uint64_t active_ms; /* when something last moved */
+	uint64_t tunnel_ms; /* when it became one */
 
 	struct http_head head; /* the request's */
 	bool expired;	       /* the client's timer rang: exchange_run() finds out what for */

@@ -360,19 +360,28 @@ void tls_close(struct tls *tls)
 	free(tls);
 }
 
+/* A file's name may be anything. */
+static void print_one(const char *metric, const char *name, long long value, FILE *out)
+{
+	fprintf(out, "%s{certificate=\"", metric);
+	for (const char *at = name; *at; at++)
+		fputc(*at < ' ' || *at > '~' || *at == '"' || *at == '\\' ? '?' : *at, out);
+	fprintf(out, "\"} %lld\n", value);
+}
+
 void tls_print_metrics(struct tls *tls, FILE *out)
 {
+	const struct certificates *certificates = tls->certificates;
+
 	fprintf(out,
 		"# TYPE skep_proxy_certificates gauge\nskep_proxy_certificates %zu\n"
 		"# TYPE skep_proxy_certificates_broken gauge\nskep_proxy_certificates_broken %zu\n"
 		"# TYPE skep_proxy_certificate_expires_seconds gauge\n",
-		tls->certificates->n, tls->certificates->n_broken);
-	for (size_t i = 0; i < tls->certificates->n; i++) {
-		const struct certificate *certificate = &tls->certificates->list[i];
-
-		fprintf(out, "skep_proxy_certificate_expires_seconds{certificate=\"");
-		for (const char *at = certificate->name; *at; at++)
-			fputc(*at < ' ' || *at == '"' || *at == '\\' ? '?' : *at, out);
-		fprintf(out, "\"} %lld\n", (long long)certificate->expires);
-	}
+		certificates->n, certificates->n_broken);
+	for (size_t i = 0; i < certificates->n; i++)
+		print_one("skep_proxy_certificate_expires_seconds", certificates->list[i].name,
+			  certificates->list[i].expires, out);
+	fprintf(out, "# TYPE skep_proxy_certificate_broken gauge\n");
+	for (size_t i = 0; i < certificates->n_broken; i++)
+		print_one("skep_proxy_certificate_broken", certificates->broken[i], 1, out);
 }
