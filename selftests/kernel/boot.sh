@@ -77,9 +77,9 @@ cat >/new/run/inside <<INSIDE
 cd $(cat /directory)
 $(cat /command)
 echo "exit status: \$?"
+/bin/busybox poweroff -f
 INSIDE
-chroot /new /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash /run/inside
-poweroff -f
+exec switch_root /new /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash /run/inside
 END
 chmod 755 "$initrd/init"
 (cd "$initrd" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd.gz"
