@@ -4,10 +4,12 @@
  * socket redirect (sk_skb on a sockhash) with nothing of what makes that safe, so at its cheapest;
  * and copied, with a local hop (sk_msg) to the server.
  *
- * Client, relay and server are three processes on one CPU, loopback. CPU time is of all three, and
- * of the kernel's workers, which do the sending of what is redirected. Rounds of one message: the
- * server sends it back, or sends so much for one byte. The median of RUNS (5), us for each round.
- * Then what redirecting does to who reads slowly, and to who reads by splice(2).
+ * Client, relay and server are three processes on one CPU, loopback; in some rows the server's
+ * sockets are in a network namespace of their own, behind a veth, as a task's are. CPU time is of
+ * all three, and of the kernel's workers, which do the sending of what is redirected. Rounds of one
+ * message: the server sends it back, or sends so much for one byte. The median of RUNS (5), us for
+ * each round. Then what redirecting does to who reads slowly, and to who reads otherwise than by
+ * recv(2).
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -39,6 +41,9 @@
 #define MOST	  64 /* connections */
 #define MIB	  (1024 * 1024)
 
+#define HOST_ADDRESS "10.97.0.1"
+#define TASK_ADDRESS "10.97.0.2"
+
 enum means {
 	COPY,
 	SPLICE,
@@ -56,6 +61,7 @@ struct task { /* of one run */
 	int connections;
 	size_t ask, answer; /* bytes; ask == answer: sent back */
 	int rounds;	    /* of each connection */
+	bool veth;	    /* between relay and server */
 };
 
 struct side {
@@ -68,6 +74,7 @@ struct side {
 };
 
 static struct relay_bpf *programs;
+static int own_namespace, task_namespace;
 
 static _Noreturn void fail(const char *what)
 {
@@ -81,17 +88,57 @@ static void must(bool good, const char *what)
 		fail(what);
 }
 
-static int listen_on(struct sockaddr_in *addr)
+static int listen_at(struct sockaddr_in *addr, in_addr_t where)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(*addr);
 
-	*addr = (struct sockaddr_in){.sin_family = AF_INET,
-				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	*addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = where};
 	must(fd >= 0 && !bind(fd, (struct sockaddr *)addr, size) && !listen(fd, MOST) &&
 		     !getsockname(fd, (struct sockaddr *)addr, &size),
 	     "cannot listen");
 	return fd;
+}
+
+static int listen_on(struct sockaddr_in *addr)
+{
+	return listen_at(addr, htonl(INADDR_LOOPBACK));
+}
+
+/* As a task does. */
+static int listen_behind_veth(struct sockaddr_in *addr)
+{
+	int fd;
+
+	must(!setns(task_namespace, CLONE_NEWNET), "the task's namespace");
+	fd = listen_at(addr, inet_addr(TASK_ADDRESS));
+	must(!setns(own_namespace, CLONE_NEWNET), "this namespace");
+	return fd;
+}
+
+static void run_command(const char *command)
+{
+	must(system(command) == 0, command); /* NOLINT(cert-env33-c): constants of this file */
+}
+
+/* Namespaces of its own, which go when it does. */
+static void make_namespaces(void)
+{
+	char command[128];
+
+	must(!unshare(CLONE_NEWNET), "a namespace for the task");
+	task_namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	must(!unshare(CLONE_NEWNET), "a namespace");
+	own_namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	must(task_namespace >= 0 && own_namespace >= 0, "namespaces");
+	run_command("ip link set lo up && ip link add host type veth peer name task && "
+		    "ip addr add " HOST_ADDRESS "/30 dev host && ip link set host up");
+	snprintf(command, sizeof(command), "ip link set task netns /proc/%d/fd/%d", (int)getpid(),
+		 task_namespace);
+	run_command(command);
+	must(!setns(task_namespace, CLONE_NEWNET), "the task's namespace");
+	run_command("ip addr add " TASK_ADDRESS "/30 dev task && ip link set task up");
+	must(!setns(own_namespace, CLONE_NEWNET), "this namespace");
 }
 
 static int at_once(int fd)
@@ -430,7 +477,8 @@ static pid_t child(void)
 static void begin(const struct task *task, struct ends *ends)
 {
 	struct sockaddr_in front, back;
-	int relay_fd = listen_on(&front), server_fd = listen_on(&back);
+	int relay_fd = listen_on(&front);
+	int server_fd = task->veth ? listen_behind_veth(&back) : listen_on(&back);
 
 	ends->server = child();
 	if (!ends->server)
@@ -503,7 +551,7 @@ static void measure(const char *name, struct task task, int runs)
 /* How much a sender gets rid of whose reader reads nothing, MiB, of 256. */
 static void stuff(enum means means)
 {
-	const struct task task = {means, 1, SIZE_MAX, 1, 1};
+	const struct task task = {means, 1, SIZE_MAX, 1, 1, false};
 	struct sockaddr_in front, back;
 	int relay_fd = listen_on(&front), server_fd = listen_on(&back), fd, reader;
 	static char data[MIB];
@@ -514,6 +562,8 @@ static void stuff(enum means means)
 		relay(&task, relay_fd, &back);
 	fd = connect_to(&front);
 	reader = accept_from(server_fd);
+	if (means == HOP)
+		make_hop(reader);
 	while (sent < 256 * (size_t)MIB) {
 		struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 		ssize_t n;
@@ -562,15 +612,19 @@ static void costs(int runs)
 		const char *name;
 		struct task task;
 	} rows[] = {
-		{"64 bytes back, 1 connection", {COPY, 1, 64, 64, 2000}},
-		{"1 KiB back, 1 connection", {COPY, 1, 1024, 1024, 2000}},
-		{"1 KiB back, 64 connections", {COPY, 64, 1024, 1024, 50}},
-		{"16 KiB back", {COPY, 1, 16384, 16384, 1000}},
-		{"1 KiB answered", {COPY, 1, 1, 1024, 2000}},
-		{"16 KiB answered", {COPY, 1, 1, 16384, 1000}},
-		{"100 KiB answered", {COPY, 1, 1, 102400, 250}},
-		{"1 MiB answered", {COPY, 1, 1, MIB, 40}},
-		{"10 MiB answered", {COPY, 1, 1, 10 * MIB, 4}},
+		{"64 bytes back, 1 connection", {COPY, 1, 64, 64, 2000, false}},
+		{"1 KiB back, 1 connection", {COPY, 1, 1024, 1024, 2000, false}},
+		{"1 KiB back, 64 connections", {COPY, 64, 1024, 1024, 50, false}},
+		{"16 KiB back", {COPY, 1, 16384, 16384, 1000, false}},
+		{"1 KiB answered", {COPY, 1, 1, 1024, 2000, false}},
+		{"16 KiB answered", {COPY, 1, 1, 16384, 1000, false}},
+		{"100 KiB answered", {COPY, 1, 1, 102400, 250, false}},
+		{"1 MiB answered", {COPY, 1, 1, MIB, 40, false}},
+		{"10 MiB answered", {COPY, 1, 1, 10 * MIB, 4, false}},
+		{"veth: 1 KiB back, 1 connection", {COPY, 1, 1024, 1024, 2000, true}},
+		{"veth: 1 KiB back, 64 connections", {COPY, 64, 1024, 1024, 50, true}},
+		{"veth: 100 KiB answered", {COPY, 1, 1, 102400, 250, true}},
+		{"veth: 1 MiB answered", {COPY, 1, 1, MIB, 40, true}},
 	};
 
 	printf("| us of CPU for each round |");
@@ -592,12 +646,14 @@ int main(void)
 	must(runs >= 0 && runs < 100, "RUNS is 0 to 99");
 	must(!sched_setaffinity(0, sizeof(cpus), &cpus), "CPU 0");
 	signal(SIGPIPE, SIG_IGN);
+	make_namespaces();
 	load();
 	if (runs)
 		costs(runs);
 	stuff(COPY);
 	stuff(SPLICE);
 	stuff(REDIRECT);
+	stuff(HOP);
 	splice_from_hop();
 	relay_bpf__destroy(programs);
 	return 0;

@@ -24,7 +24,7 @@ proxy_start() { # proxy_start RELAY
 	within 10 on one bash -c "exec 3<>/dev/tcp/127.0.0.1/$PROXY_PORT" 2>/dev/null
 }
 
-transfer() { # transfer N [polite]
+transfer() { # transfer N [polite|stuck]
 	local counts
 	counts=$(on one "$ROOT/build/selftests/relay_transfers" $PROXY_PORT $TASK_PORT "$1" "${SEED:-1}" ${2:+"$2"} 2>&1) || {
 		echo "$counts" | tail -n 20
@@ -65,5 +65,13 @@ check "auto: tunnels in which each side waits for the other arrive whole" transf
 check "auto: what came little by little was copied, what streamed was spliced" within 10 moved_both auto
 check "auto: $TRANSFERS transfers arrive byte for byte" transfer "$TRANSFERS"
 stop skep.auto
+
+must on one sysctl -qw net.ipv4.tcp_wmem="4096 16384 4194304" net.ipv4.tcp_rmem="4096 131072 6291456"
+for relay in copy splice auto; do
+	must proxy_start $relay
+	check "$relay: one way goes on though nobody reads what comes the other, and all of that comes at last" transfer 3 stuck
+	check "$relay: of 256 MiB for a reader that reads nothing, less than 32 are taken" [ "$bytes" -lt $((32 * 1024 * 1024)) ]
+	stop skep.$relay
+done
 check "what is none of the means is refused" contains "none of auto, copy, splice" \
 	bash -c "'$SKEP' proxy --relay sockmap 2>&1; true"

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * relay_transfers PROXY_PORT BACKEND_PORT N SEED [polite]: N transfers through a proxy, by clients
- * and a server that are both here. Requests and answers of random sizes, over connections that are
- * kept, and tunnels; some read slowly, some close early, on either side. Every byte that arrives
- * anywhere must be the one that was sent at that place; who was not cut off must have got all.
- * polite: only tunnels, in which each side speaks when the other has, and whole.
+ * relay_transfers PROXY_PORT BACKEND_PORT N SEED [polite|stuck]: N transfers through a proxy, by
+ * clients and a server that are both here. Requests and answers of random sizes, over connections
+ * that are kept, and tunnels; some read slowly, some close early, on either side. Every byte that
+ * arrives anywhere must be the one that was sent at that place; who was not cut off must have got
+ * all. polite: only tunnels, in which each side speaks when the other has, and whole. stuck: N
+ * tunnels, one after the other, whose client reads nothing until the server can send no more (that
+ * is what bytes is then, at most, of one) and has got all that the client says meanwhile.
  *
  * Prints "transfers=… cut=… bytes=…", and what went wrong on standard error. Exit status 1 then.
  */
@@ -15,6 +17,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -34,6 +37,10 @@
 #define SIZE_BITS  21	       /* sizes below 2 MiB, most of them small */
 #define SLOW_BYTES (64 * 1024) /* that a slow reader reads slowly, before it has mercy */
 
+#define STUFF_MOST (256UL * 1024 * 1024)
+#define STUCK_SAYS (1024 * 1024)
+#define STUFF_SEED 1
+
 enum cut {
 	CUT_NONE,
 	CUT_CLIENT,
@@ -46,7 +53,7 @@ struct transfer {
 	size_t up, down;
 	enum cut cut;
 	size_t cut_after; /* bytes received, or sent by the server */
-	bool tunnel, slow_client, slow_server, polite;
+	bool tunnel, slow_client, slow_server, polite, stuck;
 };
 
 static uint16_t proxy_port;
@@ -234,7 +241,7 @@ static bool write_request(int fd, const struct transfer *transfer)
 		 "%s /%u-%zu-%zu-%d-%zu-%d%d%d HTTP/1.1\r\nHost: any\r\n%s\r\n\r\n",
 		 transfer->tunnel ? "GET" : "POST", transfer->seed, transfer->up, transfer->down,
 		 (int)transfer->cut, transfer->cut_after, transfer->tunnel, transfer->slow_server,
-		 transfer->polite, framing);
+		 transfer->stuck ? 2 : transfer->polite, framing);
 	return write_text(fd, head);
 }
 
@@ -252,11 +259,37 @@ static bool read_request(int fd, struct transfer *transfer)
 	transfer->cut = (enum cut)cut;
 	transfer->tunnel = tunnel;
 	transfer->slow_server = slow;
-	transfer->polite = polite;
+	transfer->polite = polite == 1;
+	transfer->stuck = polite == 2;
 	return true;
 }
 
 /* ---- the server */
+
+static atomic_ullong stuffed;
+static sem_t is_stuffed;
+
+/* As much as is taken of somebody whom nobody reads. Then it reads itself, and ends. */
+static void stuff(int fd)
+{
+	static unsigned char data[STUCK_SAYS];
+	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	size_t sent = 0, came = 0;
+	ssize_t n;
+
+	while (sent < STUFF_MOST && poll(&poll_fd, 1, 1000) == 1) {
+		for (size_t i = 0; i < sizeof(data); i++)
+			data[i] = byte_at(STUFF_SEED, sent + i);
+		n = send(fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			return;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	atomic_store(&stuffed, sent);
+	sem_post(&is_stuffed);
+	while (came < STUCK_SAYS && (n = read(fd, data, sizeof(data))) > 0)
+		came += (size_t)n;
+}
 
 /* false: the connection carries nothing more. */
 static bool answer(int fd, const struct transfer *transfer)
@@ -280,6 +313,10 @@ static bool answer(int fd, const struct transfer *transfer)
 		if (!write_text(fd, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
 				    "Upgrade: raw\r\n\r\n"))
 			return false;
+		if (transfer->stuck) {
+			stuff(fd);
+			return false;
+		}
 		if (transfer->cut == CUT_SERVER)
 			flow.stop_sent = transfer->cut_after;
 		flow_run(&flow);
@@ -511,22 +548,87 @@ static void *client(void *context)
 	return NULL;
 }
 
+/* ---- nobody reads */
+
+static bool open_tunnel(int fd)
+{
+	const struct transfer transfer = {.tunnel = true, .stuck = true};
+	char head[HEAD_MOST];
+
+	return fd >= 0 && write_request(fd, &transfer) && read_head(fd, head) &&
+	       strncmp(head, "HTTP/1.1 101 ", 13) == 0;
+}
+
+/* Says what it has to say, and only then listens. */
+static bool be_stuck(void)
+{
+	int fd = connect_to_proxy(false);
+	static unsigned char data[STUCK_SAYS];
+	size_t sent = 0, came = 0, wrong_at = SIZE_MAX;
+	bool good = open_tunnel(fd);
+	ssize_t n = 0;
+
+	if (good)
+		sem_wait(&is_stuffed);
+	while (good && sent < STUCK_SAYS) {
+		struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+
+		n = poll(&poll_fd, 1, PATIENCE) == 1
+			    ? send(fd, data, sizeof(data) - sent, MSG_DONTWAIT | MSG_NOSIGNAL)
+			    : 0;
+		good = n > 0 || (n < 0 && errno == EAGAIN);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	if (!good)
+		fprintf(stderr, "nothing moves: %zu of %d bytes are taken\n", sent, STUCK_SAYS);
+	while (good && (n = read(fd, data, sizeof(data))) > 0) {
+		for (ssize_t i = 0; i < n && wrong_at == SIZE_MAX; i++)
+			if (data[i] != byte_at(STUFF_SEED, came + (size_t)i))
+				wrong_at = came + (size_t)i;
+		came += (size_t)n;
+	}
+	if (wrong_at != SIZE_MAX)
+		fprintf(stderr, "byte %zu is not what was sent\n", wrong_at);
+	if (good && (n || came != atomic_load(&stuffed)))
+		fprintf(stderr, "%zu of %llu bytes came\n", came, atomic_load(&stuffed));
+	close(fd);
+	return good && !n && came == atomic_load(&stuffed) && wrong_at == SIZE_MAX;
+}
+
+static int get_stuck(unsigned int n)
+{
+	unsigned long long most = 0;
+
+	sem_init(&is_stuffed, 0, 0);
+	for (unsigned int i = 0; i < n; i++) {
+		if (!be_stuck())
+			return 1;
+		if (atomic_load(&stuffed) > most)
+			most = atomic_load(&stuffed);
+	}
+	printf("transfers=%u cut=0 bytes=%llu\n", n, most);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t server, clients[CLIENTS];
 
 	if (argc < 5) {
-		fprintf(stderr, "usage: relay_transfers PROXY_PORT BACKEND_PORT N SEED [polite]\n");
+		fprintf(stderr, "usage: relay_transfers PROXY_PORT BACKEND_PORT N SEED "
+				"[polite|stuck]\n");
 		return 2;
 	}
 	proxy_port = (uint16_t)atoi(argv[1]);
 	n_transfers = (unsigned int)atoi(argv[3]);
 	first_seed = (unsigned int)atoi(argv[4]);
-	only_polite = argc > 5;
+	only_polite = argc > 5 && strcmp(argv[5], "polite") == 0;
 	signal(SIGPIPE, SIG_IGN);
 	if (pthread_create(&server, NULL, serve,
 			   (void *)(intptr_t)listen_on((uint16_t)atoi(argv[2]))))
 		return 2;
+	if (argc > 5 && strcmp(argv[5], "stuck") == 0)
+		return get_stuck(n_transfers);
 	if (!only_polite)
 		pipeline();
 	for (int i = 0; i < CLIENTS; i++)
