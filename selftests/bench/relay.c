@@ -8,8 +8,8 @@
  * sockets are in a network namespace of their own, behind a veth, as a task's are. CPU time is of
  * all three, and of the kernel's workers, which do the sending of what is redirected. Rounds of one
  * message: the server sends it back, or sends so much for one byte. The median of RUNS (5), us for
- * each round. Then what redirecting does to who reads slowly, and to who reads otherwise than by
- * recv(2).
+ * each round. Then what redirecting does to who reads slowly, to who reads by splice(2), and to
+ * what TCP sends again.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -606,6 +606,96 @@ static void splice_from_hop(void)
 	close(listener);
 }
 
+/* ---- what is sent again */
+
+static uint16_t sum_of(const void *data, size_t size, uint32_t sum)
+{
+	const unsigned char *at = data;
+
+	for (size_t i = 0; i < size; i++)
+		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static uint32_t sequence(int fd, int queue)
+{
+	int value;
+	socklen_t size = sizeof(value);
+
+	must(!setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) &&
+		     !getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &value, &size),
+	     "a sequence number");
+	return (uint32_t)value;
+}
+
+/* In one segment what fd's other end has had and what it has not, as TCP may that sends again. */
+static void send_again(int fd, const char *data, size_t had, size_t size)
+{
+	struct {
+		struct tcphdr head;
+		char data[64];
+	} segment = {.head = {.doff = 5, .psh = 1, .ack = 1, .window = htons(512)}};
+	struct sockaddr_in here, there;
+	socklen_t length = sizeof(here);
+	int repair = 1, raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	uint32_t sum;
+
+	must(raw >= 0 && !getsockname(fd, (struct sockaddr *)&here, &length) &&
+		     !getpeername(fd, (struct sockaddr *)&there, &length) &&
+		     !setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, sizeof(repair)),
+	     "a raw socket");
+	segment.head.source = here.sin_port;
+	segment.head.dest = there.sin_port;
+	segment.head.seq = htonl(sequence(fd, TCP_SEND_QUEUE) - (uint32_t)had);
+	segment.head.ack_seq = htonl(sequence(fd, TCP_RECV_QUEUE));
+	repair = 0;
+	must(!setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, sizeof(repair)), "TCP_REPAIR");
+	memcpy(segment.data, data, size);
+	size += sizeof(segment.head);
+	sum = IPPROTO_TCP + (uint32_t)size + sum_of(&here.sin_addr, sizeof(here.sin_addr), 0);
+	sum += sum_of(&there.sin_addr, sizeof(there.sin_addr), 0);
+	segment.head.check = htons((uint16_t)~sum_of(&segment, size, sum));
+	must(sendto(raw, &segment, size, 0, (struct sockaddr *)&there, sizeof(there)) ==
+		     (ssize_t)size,
+	     "sendto");
+	close(raw);
+}
+
+static void overlap(enum means means)
+{
+	const struct task task = {means, 1, SIZE_MAX, 1, 1, false};
+	static const char data[] = "0123456789abcdefghij";
+	struct sockaddr_in front, back;
+	int relay_fd = listen_on(&front), server_fd = listen_on(&back), fd;
+	struct pollfd poll_fd = {.events = POLLIN};
+	char came[64];
+	size_t n = 0;
+	pid_t pid = child();
+
+	if (!pid)
+		relay(&task, relay_fd, &back);
+	fd = connect_to(&front);
+	poll_fd.fd = accept_from(server_fd);
+	write_all(fd, data, 10);
+	while (n < sizeof(came) && poll(&poll_fd, 1, 500) == 1) {
+		ssize_t got = read(poll_fd.fd, came + n, sizeof(came) - n);
+
+		must(got > 0, "read");
+		if (!n)
+			send_again(fd, data, 10, 20);
+		n += (size_t)got;
+	}
+	printf("%s: of 20 bytes, 10 of which TCP sent twice, %zu come\n", names[means], n);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+	close(poll_fd.fd);
+	close(relay_fd);
+	close(server_fd);
+}
+
 static void costs(int runs)
 {
 	static const struct {
@@ -655,6 +745,9 @@ int main(void)
 	stuff(REDIRECT);
 	stuff(HOP);
 	splice_from_hop();
+	overlap(COPY);
+	overlap(SPLICE);
+	overlap(REDIRECT);
 	relay_bpf__destroy(programs);
 	return 0;
 }
