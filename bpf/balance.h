@@ -145,14 +145,18 @@ static __always_inline int flow_get(const struct packet *packet, __u64 hash,
 	return table_get(&flows, &packet->flow, hash, flow, place);
 }
 
-/* Writes a flow. known: the bucket where it was found; NULL: it is new. Returns 0 or a negative
- * error. */
-static __noinline int flow_put(struct table_bucket *known, const struct table_entry *entry)
+/* Writes a flow. known: the number of the bucket where it was found; 0: it is new. Returns 0 or a
+ * negative error. */
+__noinline int flow_put(__u32 known, const struct table_entry *entry)
 {
-	const struct skep_flow_choice *flow = (const void *)entry->value;
+	const struct skep_flow_choice *flow;
 	struct table_replaced replaced = {};
-	int evicted = table_put(&flows, known, entry, &replaced);
+	int evicted;
 
+	if (!entry)
+		return -1;
+	flow = (const void *)entry->value;
+	evicted = table_put(&flows, known, entry, &replaced);
 	if (evicted < 0)
 		return -1;
 	live_moved(&replaced, entry->state, flow->counter);
@@ -162,7 +166,7 @@ static __noinline int flow_put(struct table_bucket *known, const struct table_en
 }
 
 /* The flow of work->packet to the task in work->choice. */
-static __always_inline int flow_make(struct scratch *work, struct table_bucket *known, __u64 hash,
+static __always_inline int flow_make(struct scratch *work, __u32 known, __u64 hash,
 				     __be16 source_port, __u32 now)
 {
 	const struct packet *packet = &work->packet;
@@ -186,16 +190,24 @@ static __always_inline int flow_make(struct scratch *work, struct table_bucket *
 
 /* The task for work->packet, to a frontend of the given service, into work->choice; makes or renews
  * its flow. */
-static __noinline enum balance_result
-balance(struct scratch *work, const struct skep_service *service, const struct skep_config *config)
+__noinline enum balance_result balance(const struct skep_service *service)
 {
-	const struct packet *packet = &work->packet;
-	struct choice *choice = &work->choice;
-	__u64 hash = table_hash((const __u64 *)&packet->flow, config->seed);
-	struct skep_flow_choice *flow = (struct skep_flow_choice *)work->value;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
 	struct table_place place = {};
-	__u32 now = ticks_now();
+	struct skep_flow_choice *flow;
+	const struct packet *packet;
+	struct choice *choice;
+	__u64 hash;
+	__u32 now;
 
+	if (!work || !service || !config)
+		return BALANCE_FULL;
+	packet = &work->packet;
+	choice = &work->choice;
+	flow = (struct skep_flow_choice *)work->value;
+	hash = table_hash((const __u64 *)&packet->flow, config->seed);
+	now = ticks_now();
 	work->now = now;
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
@@ -220,10 +232,10 @@ balance(struct scratch *work, const struct skep_service *service, const struct s
 	}
 	if (!packet_is_first(packet) && !may_take_up(packet, service))
 		return BALANCE_NO_FLOW;
-	if (!pick(work, service, config, now))
+	if (!pick(service, now))
 		return BALANCE_NO_TASK;
 
-	if (flow_make(work, place.bucket, hash, 0, now))
+	if (flow_make(work, place.number, hash, 0, now))
 		return BALANCE_FULL;
 	choice->new_flow = 1;
 	return BALANCE_TASK;

@@ -2,6 +2,12 @@
 /*
  * What a packet's way takes with it: too large for the stack, which has 512 bytes for a program and
  * all it calls. One for each CPU is enough, since programs on a CPU do not interrupt each other.
+ *
+ * Steps that are large or called from several places are functions, and not static: the verifier
+ * then looks at each once, by itself, and not anew for each way that leads to it. So they may be
+ * given nothing but the context, numbers, and pointers to what they only read or write, which as
+ * far as it knows may be NULL. What they work on they take from here by themselves: Linux 5.15
+ * looks nothing up by a key that lies behind such a pointer.
  */
 #ifndef SKEP_BPF_SCRATCH_H
 #define SKEP_BPF_SCRATCH_H

@@ -39,12 +39,23 @@ _Static_assert(offsetof(struct table_bucket, way[1].guard) ==
 /* Where an entry is. */
 struct table_place {
 	struct table_bucket *bucket;
+	__u32 number; /* of the bucket, from 1 on; 0: nowhere */
 	__u32 way;
 };
 
 static __always_inline int key_equal(const __u64 a[SKEP_KEY_WORDS], const __u64 b[SKEP_KEY_WORDS])
 {
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]));
+}
+
+/*
+ * The way, by numbers that are alike, which the verifier does not know: or it would go through all
+ * that follows once for each way.
+ */
+static __always_inline __u32 way_hidden(__u32 way, __u32 found, __u32 tag)
+{
+	barrier_var(found);
+	return (way + (found ^ tag)) & (SKEP_WAYS - 1);
 }
 
 /* Copies the entry's value and tells its place. Returns 0 if there is none. */
@@ -61,14 +72,17 @@ static __always_inline int table_get(void *map, const void *key, __u64 hash, voi
 			return 0;
 #pragma clang loop unroll(full)
 		for (__u32 way = 0; way < SKEP_WAYS; way++) {
-			if (bucket->tag[way] != tag || !key_equal(bucket->way[way].key, key))
+			__u32 found = *(volatile __u32 *)&bucket->tag[way];
+
+			if (found != tag || !key_equal(bucket->way[way].key, key))
 				continue;
 			__builtin_memcpy(value, bucket->way[way].value,
 					 sizeof(bucket->way[way].value));
 			if (bucket->way[way].guard != table_guard(hash, value))
 				continue;
 			place->bucket = bucket;
-			place->way = way;
+			place->number = index + 1;
+			place->way = way_hidden(way, found, tag);
 			return 1;
 		}
 		index = table_second(hash, bucket_mask);
@@ -171,28 +185,29 @@ static __always_inline struct table_replaced table_entry_set(struct table_bucket
 }
 
 /*
- * Writes an entry: over the one of the same key, which is in the bucket `known` if table_get()
- * found one, else over the cheapest of its two buckets' ways. Returns -1 on a failure (no such
+ * Writes an entry: over the one of the same key, if table_get() found one in the bucket of the
+ * number `known`, else over the cheapest of its two buckets' ways. Returns -1 on a failure (no such
  * bucket), 1 if an established entry had to go for it, else 0. *replaced: what it was put over,
  * whosever that was.
  */
-static __always_inline int table_put(void *map, struct table_bucket *known,
-				     const struct table_entry *entry,
+static __always_inline int table_put(void *map, __u32 known, const struct table_entry *entry,
 				     struct table_replaced *replaced)
 {
 	__u64 guard = table_guard(entry->hash, entry->value);
 	__u32 tag = table_tag(entry->hash), now = entry->now;
-	struct table_bucket *bucket = known;
+	__u32 index = known ? known - 1 : table_first(entry->hash, bucket_mask);
+	struct table_bucket *bucket = bpf_map_lookup_elem(map, &index);
 	__u32 chosen, mine = SKEP_WAYS;
 	int evicted;
 
-	if (!bucket) {
-		__u32 index = table_second(entry->hash, bucket_mask);
-		struct table_bucket *second = bpf_map_lookup_elem(map, &index);
+	if (!bucket)
+		return -1;
+	if (!known) {
+		struct table_bucket *second;
 
-		index = table_first(entry->hash, bucket_mask);
-		bucket = bpf_map_lookup_elem(map, &index);
-		if (!bucket || !second)
+		index = table_second(entry->hash, bucket_mask);
+		second = bpf_map_lookup_elem(map, &index);
+		if (!second)
 			return -1;
 		if (bucket_cost(second, now) < bucket_cost(bucket, now))
 			bucket = second;

@@ -124,7 +124,7 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 		count_verdict(verdict);
 		return XDP_DROP;
 	}
-	if (verdict || balance(work, service, config) != BALANCE_TASK)
+	if (verdict || balance(service) != BALANCE_TASK)
 		return XDP_PASS;
 	if (skep_addr_is_outside(&choice->task)) {
 		/* tc finds the flow, and takes it for an old one. */
@@ -164,7 +164,7 @@ static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *wo
 	struct next_hop *next;
 	struct ethhdr *eth;
 
-	if (!reply_accept(work, config, task))
+	if (!reply_accept(work, task))
 		return XDP_PASS;
 	key.from = packet->reply.task.word[3];
 	key.to = packet->reply.client.word[3];

@@ -72,8 +72,8 @@ static __always_inline __sum16 ip_checksum(__be16 version_tos, __be16 length, __
 static __always_inline void mss_clamp_direct(void *eth, void *data_end, const struct packet *packet,
 					     __u32 tunnel_mtu)
 {
-	__u32 words[TCP_OPTIONS_MAX / sizeof(__u32)] = {};
-	const __u8 *options = (const __u8 *)words;
+	struct tcp_options options = {};
+	__u32 *words = (__u32 *)options.byte;
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu)), *mss;
 	struct tcphdr *tcp = eth + OFFSET_L4;
 	__u32 *word = eth + LENGTH_TCP;
@@ -82,19 +82,22 @@ static __always_inline void mss_clamp_direct(void *eth, void *data_end, const st
 	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
 		return;
 #pragma clang loop unroll(full)
-	for (int i = 0; i < (int)(sizeof(words) / sizeof(*words)); i++) {
+	for (int i = 0; i < TCP_OPTIONS_MAX / (int)sizeof(*words); i++) {
 		if ((i + 1) * sizeof(*words) > packet->tcp_length - sizeof(*tcp) ||
 		    (void *)(word + i + 1) > data_end)
 			break;
 		words[i] = word[i];
 	}
-	at = mss_find(options, mss_limit(tunnel_mtu));
-	if (!at || at > TCP_OPTIONS_MAX - sizeof(*mss))
+	at = mss_find(&options, mss_limit(tunnel_mtu));
+	if (!at)
+		return;
+	barrier_var(at); /* or both tests become one, from which the verifier learns nothing */
+	if (at > TCP_OPTIONS_MAX - sizeof(__be16))
 		return;
 	mss = eth + LENGTH_TCP + at;
 	if ((void *)(mss + 1) > data_end || (void *)(tcp + 1) > data_end)
 		return;
-	__builtin_memcpy(&old_mss, &options[at], sizeof(old_mss));
+	__builtin_memcpy(&old_mss, &options.byte[at], sizeof(old_mss));
 	tcp->check = checksum_replace(tcp->check, mss_word(old_mss, at), mss_word(new_mss, at));
 	*mss = new_mss;
 }
