@@ -41,7 +41,7 @@ static __always_inline void container_path(struct scratch *work, const struct sk
 		.mode = SKEP_RETURN_CONTAINER,
 	};
 	work->path.hash = return_hash(key, config->seed);
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
 }

@@ -53,7 +53,7 @@ __noinline int learn_task(__be32 task_ipv4)
 	flow->counter = task->counter;
 	__builtin_memcpy(work->flow.key, &key, sizeof(work->flow.key));
 	work->flow.hash = hash;
-	work->flow.now = ticks_now();
+	work->flow.now = ticks_now(work);
 	work->flow.source_port = place.bucket->way[way].source_port;
 	work->flow.state = place.bucket->state[way];
 	return flow_put(place.number, &work->flow);

@@ -33,7 +33,7 @@ static __always_inline int outside_is_for(const struct skep_return_path *known,
 }
 
 /* As return_elsewhere(), from other ports, and always. */
-__noinline int outside_new_port(__u64 flow_hash, __u64 seed)
+static __always_inline int outside_new_port(__u64 flow_hash, __u64 seed)
 {
 	struct scratch *work = scratch_get();
 	struct table_place place = {};
@@ -126,7 +126,7 @@ __noinline int outside_remember(void)
 		.client_port = packet->flow.client_port,
 		.mode = SKEP_RETURN_OUTSIDE,
 	};
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
 	return outside_note(work, config->seed);

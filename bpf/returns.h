@@ -217,7 +217,7 @@ static __always_inline int return_remember(struct scratch *work, const struct sk
 		.client_port = packet->flow.client_port,
 		.mode = mode,
 	};
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
 	verdict = return_note(config->seed);

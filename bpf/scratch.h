@@ -36,8 +36,10 @@ struct scratch {
 	struct table_entry flow;	/* to be written to flows */
 	struct table_entry path;	/* to be written to returns */
 	__u64 value[SKEP_VALUE_WORDS];	/* read from either */
-	__u32 now;			/* ticks, since balance() */
-	__u8 pad[4];
+	__u64 flow_hash;		/* of the packet's flow, since balance() */
+	__u32 now;			/* ticks, likewise */
+	__u32 ticks;			/* see ticks_now() */
+	__u64 jiffies;
 };
 
 /* Not pinned. */

@@ -121,7 +121,7 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
-	switch (packet->is_error ? icmp_follow(service) : balance(service)) {
+	switch (packet->is_error ? icmp_follow(service) : balance(work, service, config)) {
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
@@ -266,7 +266,7 @@ __noinline int second_chance(struct __sk_buff *skb, int again)
 		.protocol = packet->flow.protocol,
 	};
 	service = again ? NULL : bpf_map_lookup_elem(&services, frontend);
-	result = service ? balance(service) : BALANCE_GONE;
+	result = service ? balance(work, service, config) : BALANCE_GONE;
 	if (result == BALANCE_FULL)
 		return drop(SKEP_DROP_ERROR);
 	/* A back end outside would answer this node, which the client does not know. */

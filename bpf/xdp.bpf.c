@@ -124,7 +124,7 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 		count_verdict(verdict);
 		return XDP_DROP;
 	}
-	if (verdict || balance(service) != BALANCE_TASK)
+	if (verdict || balance(work, service, config) != BALANCE_TASK)
 		return XDP_PASS;
 	if (skep_addr_is_outside(&choice->task)) {
 		/* tc finds the flow, and takes it for an old one. */
@@ -172,7 +172,7 @@ static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *wo
 	key.protocol = packet->reply.protocol;
 	next = next_hop_find(xdp, config, &key, packet->reply.task_port, packet->reply.client_port,
 			     (long)xdp->data_end - (long)xdp->data - INNER_FRAME - OFFSET_IP,
-			     ticks_now());
+			     ticks_now(work));
 	if (!next)
 		return XDP_PASS;
 	eth = strip(xdp);
