@@ -173,16 +173,18 @@ static __always_inline int flow_make(struct scratch *work, __u32 known, __u64 ha
 {
 	const struct packet *packet = &work->packet;
 	const struct choice *choice = &work->choice;
-	struct skep_flow_choice *flow;
+	struct skep_flow_choice *flow = (struct skep_flow_choice *)work->flow.value;
+	const union {
+		struct skep_flow_choice flow;
+		__u64 word[SKEP_VALUE_WORDS];
+	} value = {{.service_id = choice->service_id,
+		    .counter = choice->counter,
+		    .target_port = choice->target_port}};
 
-	flow = (struct skep_flow_choice *)work->flow.value;
-	*flow = (struct skep_flow_choice){
-		.task = choice->task,
-		.service_id = choice->service_id,
-		.counter = choice->counter,
-		.target_port = choice->target_port,
-	};
-	__builtin_memcpy(work->flow.key, &packet->flow, sizeof(work->flow.key));
+	/* By whole words, as it is read in a moment. */
+	words_copy(work->flow.value, value.word, SKEP_VALUE_WORDS);
+	addr_copy(&flow->task, &choice->task);
+	words_copy(work->flow.key, &packet->flow, SKEP_KEY_WORDS);
 	work->flow.hash = hash;
 	work->flow.now = now;
 	work->flow.source_port = source_port;

@@ -21,8 +21,8 @@
 static __always_inline void choice_take(struct choice *choice, const struct skep_addr *addr,
 					const struct skep_task *task)
 {
-	choice->task = *addr;
-	choice->node = task->node;
+	addr_copy(&choice->task, addr);
+	addr_copy(&choice->node, &task->node);
 	choice->ifindex = task->ifindex;
 	choice->counter = task->counter;
 	if (skep_addr_is_outside(addr))

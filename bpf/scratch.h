@@ -27,8 +27,8 @@ struct choice {
 	__u8 dsr; /* the task's node answers the client itself */
 };
 
+/* What is read by words lies at multiples of eight bytes. */
 struct scratch {
-	struct bpf_tunnel_key tunnel; /* of the frame that a packet came in */
 	struct packet packet;
 	struct choice choice;
 	struct skep_addr frame_task;	/* of a frame: whom it is for */
@@ -40,7 +40,14 @@ struct scratch {
 	__u32 now;			/* ticks, likewise */
 	__u32 ticks;			/* see ticks_now() */
 	__u64 jiffies;
+	struct bpf_tunnel_key tunnel; /* of the frame that a packet came in */
+	__u8 pad[4];
 };
+_Static_assert(offsetof(struct scratch, packet) % 8 == 0 &&
+		       offsetof(struct scratch, choice) % 8 == 0 &&
+		       offsetof(struct scratch, flow) % 8 == 0 &&
+		       offsetof(struct scratch, path) % 8 == 0,
+	       "words");
 
 /* Not pinned. */
 struct {

@@ -58,8 +58,16 @@ static __always_inline __u32 way_hidden(__u32 way, __u32 found, __u32 tag)
 	return (way + (found ^ tag)) & (SKEP_WAYS - 1);
 }
 
+/* By words, whatever the compiler may think of where they lie. */
+static __always_inline void words_copy(void *to, const void *from, int words)
+{
+#pragma clang loop unroll(full)
+	for (int i = 0; i < words; i++)
+		((__u64 *)to)[i] = ((const __u64 *)from)[i];
+}
+
 /* Copies the entry's value and tells its place. Returns 0 if there is none. */
-static __always_inline int table_get(void *map, const void *key, __u64 hash, void *value,
+static __always_inline int table_get(void *map, const void *key, __u64 hash, __u64 *value,
 				     struct table_place *place)
 {
 	__u32 index = table_first(hash, bucket_mask);
@@ -76,8 +84,7 @@ static __always_inline int table_get(void *map, const void *key, __u64 hash, voi
 
 			if (found != tag || !key_equal(bucket->way[way].key, key))
 				continue;
-			__builtin_memcpy(value, bucket->way[way].value,
-					 sizeof(bucket->way[way].value));
+			words_copy(value, bucket->way[way].value, SKEP_VALUE_WORDS);
 			if (bucket->way[way].guard != table_guard(hash, value))
 				continue;
 			place->bucket = bucket;
@@ -227,8 +234,8 @@ static __always_inline int table_put(void *map, __u32 known, const struct table_
 	*replaced = table_entry_of(bucket, chosen);
 	bucket->tag[chosen] = 0;
 	barrier();
-	__builtin_memcpy(bucket->way[chosen].key, entry->key, sizeof(entry->key));
-	__builtin_memcpy(bucket->way[chosen].value, entry->value, sizeof(entry->value));
+	words_copy(bucket->way[chosen].key, entry->key, SKEP_KEY_WORDS);
+	words_copy(bucket->way[chosen].value, entry->value, SKEP_VALUE_WORDS);
 	bucket->way[chosen].guard = guard;
 	bucket->way[chosen].source_port = entry->source_port;
 	bucket->last_seen[chosen] = now;

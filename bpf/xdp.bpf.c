@@ -42,10 +42,7 @@ static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
 
 	if (!wire || (void *)(eth + 1) > (void *)(long)xdp->data_end)
 		return 0;
-	for (int i = 0; i < ETH_ALEN; i++)
-		if (eth->h_dest[i] != wire->mac[i])
-			return 0;
-	return wire;
+	return mac_equal(eth->h_dest, wire->mac) ? wire : 0;
 }
 
 static __always_inline int send(struct xdp_md *xdp, __u32 ifindex)
@@ -96,8 +93,7 @@ static __always_inline int forward(struct xdp_md *xdp, const struct scratch *wor
 	if (!choice->dsr)
 		mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
 
-	__builtin_memcpy(outer.mac_to, next->mac_to, ETH_ALEN);
-	__builtin_memcpy(outer.mac_from, next->mac_from, ETH_ALEN);
+	outer.macs = next->macs;
 	outer.id = next->id++;
 	if (outer_write(xdp, &outer))
 		return give_up_broken();
@@ -178,8 +174,7 @@ static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *wo
 	eth = strip(xdp);
 	if (!eth)
 		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, next->mac_to, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, next->mac_from, ETH_ALEN);
+	*(struct mac_pair *)eth = next->macs;
 	count_xdp(SKEP_XDP_RETURNED);
 	return send(xdp, next->ifindex);
 }
@@ -207,7 +202,7 @@ static __always_inline int to_task_here(struct xdp_md *xdp, struct scratch *work
 	eth = strip(xdp); /* the hint moves along */
 	if (!eth)
 		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, wire->mac, ETH_ALEN);
+	mac_copy(eth->h_dest, wire->mac);
 	count_xdp(SKEP_XDP_STRIPPED);
 	return XDP_PASS;
 }

@@ -35,7 +35,7 @@ _Static_assert(INNER_FRAME == SKEP_TUNNEL_OVERHEAD, "what the agent subtracts fr
 #define SOURCE_PORT_BITS 14
 
 struct outer { /* what is to be written around a frame */
-	__u8 mac_to[ETH_ALEN], mac_from[ETH_ALEN];
+	struct mac_pair macs;
 	__be32 from, to;
 	__be16 source_port, port;
 	__u32 vni;
@@ -124,8 +124,7 @@ static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *o
 	if ((void *)(inner + 1) > data_end)
 		return -1;
 	ecn = inner->tos & IPV4_ECN;
-	__builtin_memcpy(eth->h_dest, outer->mac_to, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, outer->mac_from, ETH_ALEN);
+	*(struct mac_pair *)eth = outer->macs;
 	eth->h_proto = bpf_htons(ETH_P_IP);
 
 	version_tos = bpf_htons(0x4500 | (ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn));
