@@ -79,6 +79,8 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags,
+	       BPF_F_MMAPABLE); /* which begins at a page: buckets are whole cache lines */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_flow_bucket);
@@ -86,6 +88,8 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags,
+	       BPF_F_MMAPABLE); /* which begins at a page: buckets are whole cache lines */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_return_bucket);
