@@ -77,10 +77,11 @@ struct {
 	__type(value, struct skep_node);
 } nodes SEC(".maps");
 
+/* Nobody maps the tables, and nobody could; but what could be mapped begins at a page, so that
+ * buckets are whole cache lines. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags,
-	       BPF_F_MMAPABLE); /* which begins at a page: buckets are whole cache lines */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_flow_bucket);
@@ -88,8 +89,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags,
-	       BPF_F_MMAPABLE); /* which begins at a page: buckets are whole cache lines */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_return_bucket);

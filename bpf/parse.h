@@ -43,8 +43,8 @@ enum fragment {
 };
 
 struct packet {
-	/* The tuple: source first. One layout read both ways: client
-	 * to frontend, or task to client. */
+	/* The tuple: source first. One layout read both ways: client to frontend, or task to
+	 * client. */
 	union {
 		struct skep_flow_key flow;
 		struct skep_return_key reply;

@@ -48,7 +48,8 @@ static __always_inline int key_equal(const __u64 a[SKEP_KEY_WORDS], const __u64 
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]));
 }
 
-/* By words, whatever the compiler may think of where they lie. */
+/* By words, whatever the compiler may think of where they lie: it copies by bytes, and a word that
+ * was written in pieces is late when it is read whole. */
 static __always_inline void words_copy(void *to, const void *from, int words)
 {
 #pragma clang loop unroll(full)

@@ -22,6 +22,7 @@
 #include "parse.h"
 #include "scratch.h"
 #include "tunnel.h"
+#include "wire.h"
 #include "xdp_packet.h"
 
 const volatile __be16 tunnel_port = __builtin_bswap16(SKEP_TUNNEL_PORT); /* set by the agent */
@@ -34,11 +35,10 @@ static __always_inline int give_up_broken(void)
 
 /* The interface, if the packet was sent to this host: who bridges or listens to all sees others'
  * packets, too. */
-static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
+static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp, struct scratch *work)
 {
 	const struct ethhdr *eth = (void *)(long)xdp->data;
-	__u32 ifindex = xdp->ingress_ifindex;
-	const struct skep_wire *wire = bpf_map_lookup_elem(&wires, &ifindex);
+	const struct skep_wire *wire = wire_get(work, xdp->ingress_ifindex);
 
 	if (!wire || (void *)(eth + 1) > (void *)(long)xdp->data_end)
 		return 0;
@@ -59,7 +59,7 @@ static __always_inline int forward(struct xdp_md *xdp, const struct scratch *wor
 	struct outer outer = {
 		.from = config->underlay.word[3],
 		.to = choice->node.word[3],
-		.source_port = outer_source_port(&packet->flow),
+		.source_port = outer_source_port(work->flow_hash),
 		.port = tunnel_port,
 		.vni = vni_forward(choice),
 	};
@@ -112,7 +112,7 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 
 	if (!service)
 		return XDP_PASS;
-	wire = wire_find(xdp);
+	wire = wire_find(xdp, work);
 	if (!wire)
 		return XDP_PASS;
 	verdict = admit(&work->packet, service);
@@ -222,7 +222,7 @@ static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 
 	if (!vni)
 		return XDP_PASS;
-	wire = wire_find(xdp);
+	wire = wire_find(xdp, work);
 	if (!wire || !bpf_map_lookup_elem(&nodes, &remote))
 		return XDP_PASS;
 	if (parse_frame(data + INNER_FRAME, data_end, &work->packet) != PARSED)

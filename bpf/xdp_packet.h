@@ -44,15 +44,9 @@ struct outer { /* what is to be written around a frame */
 
 /* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
  * 7348 section 5). */
-static __always_inline __be16 outer_source_port(const struct skep_flow_key *flow)
+static __always_inline __be16 outer_source_port(__u64 flow_hash)
 {
-	__u64 hash = (__u64)flow->client.word[3] << 32 | flow->frontend.word[3];
-
-	hash *= 0x9e3779b97f4a7c15ULL;
-	hash ^= (__u64)flow->protocol << 32 | (__u32)flow->client_port << 16 | flow->frontend_port;
-	hash ^= hash >> 32;
-	hash *= 0x9e3779b97f4a7c15ULL;
-	return bpf_htons(SOURCE_PORT_LOW + (hash >> (64 - SOURCE_PORT_BITS)));
+	return bpf_htons(SOURCE_PORT_LOW + (flow_hash >> (64 - SOURCE_PORT_BITS)));
 }
 
 /* Of an IPv4 header that has besides these nothing but zeros. Not summed up from the packet: what
