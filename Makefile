@@ -2,7 +2,8 @@
 #
 # make            build/skep
 # make deps       what it takes to build, test and run the demo, by apt-get (Debian 12; root)
-# make test       all tests (root); make unit, bpf-test, e2e: parts of them; SANITIZE=1: with ASan and UBSan
+# make test       all tests (root); make unit, bpf-test, e2e, kernel-test: parts of them; SANITIZE=1: with ASan and UBSan.
+#                 kernel-test: in an emulated machine with Debian 12's own kernel; KERNEL=6.12: another of Debian's
 # make demo       a three-node Swarm in namespaces, and skep on it (root); KEEP=1, SOURCE=file
 # make install    DESTDIR= PREFIX=/usr/local
 # make fuzz       searches the parsers for inputs that break them, FUZZ_S=60 seconds each of FUZZ_TARGETS; fuzz-keep: keeps
@@ -10,7 +11,7 @@
 # make bench      what the data path costs: per packet, and beside nftables and HAProxy (root); BENCH_QUICK=1: in less time
 # make bench-packet   the first part of it alone
 # make bench-control  what the control plane costs: memory, time from model to maps (root)
-# make bench-http  skep proxy beside nginx and HAProxy; BENCH_QUICK=1: in two minutes (root)
+# make bench-http  skep proxy beside nginx and HAProxy, and its ways of moving payload; BENCH_QUICK=1: in three minutes (root)
 # make bench-relay  what it costs to move payload: copied, by splice(2), by socket redirect (root)
 # make bench-http-parse  what reading and writing the heads of HTTP costs
 # make stats      what the verifier counts
@@ -59,7 +60,7 @@ include selftests/lib/tools.mk
 DEPENDENCIES := gcc libc6-dev clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev libmnl-dev \
 	libpcre2-dev libcrypt-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libssl-dev libcurl4-openssl-dev libcmocka-dev \
 	docker.io iptables iproute2 ethtool procps util-linux busybox-static perl jq curl gnutls-bin openssl valgrind tcpdump \
-	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd
+	clang-format clang-tidy libclang-rt-dev nginx-light haproxy man-db systemd qemu-system-x86 cpio kmod xz-utils
 
 .DEFAULT_GOAL := all
 
@@ -132,6 +133,11 @@ $(BUILD)/selftests/relay_transfers: selftests/e2e/relay_transfers.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -lpthread -o $@
 
+$(BUILD)/selftests/tunnels: selftests/e2e/tunnels.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -lssl -lcrypto -lpthread -o $@
+
 $(BUILD)/selftests/http_differential: selftests/e2e/http_differential.c $(LIBRARY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -168,9 +174,10 @@ fuzz-keep: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 .PHONY: tests
 tests: $(BUILD)/skep $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers \
+		$(BUILD)/selftests/tunnels \
 		$(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
-.PHONY: test unit bpf-test e2e
+.PHONY: test unit bpf-test e2e kernel-test
 test: deps
 	@$(MAKE) --no-print-directory tests
 	@selftests/run
@@ -180,8 +187,11 @@ unit: $(UNIT_TESTS)
 bpf-test: $(BPF_TESTS)
 	@selftests/run bpf
 
-e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers
+e2e: $(BUILD)/skep $(TEST_TOOLS) $(BUILD)/selftests/http_differential $(BUILD)/selftests/relay_transfers $(BUILD)/selftests/tunnels
 	@selftests/run e2e
+
+kernel-test: $(BUILD)/skep $(TEST_TOOLS)
+	@selftests/run kernel
 
 .PHONY: demo
 demo: deps

@@ -126,14 +126,17 @@ __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u
 {
 	struct tcp_options options = {};
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu));
-	__u32 length, at;
+	__u32 last, at;
 
 	if (!packet || packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
 		return 0;
-	length = packet->tcp_length - sizeof(struct tcphdr);
-	if (length == 0 || length > TCP_OPTIONS_MAX)
+	last = packet->tcp_length - sizeof(struct tcphdr) - 1; /* byte of the options */
+	/* Before Linux 6.8 the verifier learns nothing from a comparison with 0: this way it knows
+	 * that last + 1 is more. */
+	barrier_var(last);
+	if (last >= TCP_OPTIONS_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options.byte, length))
+	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options.byte, last + 1))
 		return SKEP_DROP_ERROR;
 	at = mss_find(&options, mss_limit(tunnel_mtu));
 	if (!at)

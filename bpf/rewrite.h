@@ -69,6 +69,8 @@ __noinline int mss_find(struct tcp_options *options, __u16 limit)
 
 		barrier();
 		at = options->at;
+		barrier_var(at); /* compared is what is used: a copy tells the verifier of 6.1
+				    nothing */
 		if (at > TCP_OPTIONS_MAX - 4)
 			return 0;
 		option = &options->byte[at];

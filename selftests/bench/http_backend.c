@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * http_backend PORT: the server of bench-http. GET /N is answered with N bytes, POST with 2 after
- * its body. One thread, and as cheap as it can be, so that it is not what is measured: no more
- * parsing than that takes, answers of constant bytes, bodies cut off in the kernel (MSG_TRUNC).
+ * its body. An Upgrade is granted: through a tunnel to /echo comes back what was sent; from /N come
+ * N bytes for each that is sent. One thread, and as cheap as it can be, so that it is not what is
+ * measured: no more parsing than that takes, answers of constant bytes, bodies cut off in the
+ * kernel (MSG_TRUNC).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +28,9 @@
 struct connection {
 	int fd;
 	bool waits_out, closes;
-	size_t length;	    /* of the request's head, so far */
+	bool tunnel;
+	size_t length;	    /* of the request's head, so far; of what is to be echoed */
+	uint64_t each;	    /* tunnel: bytes for each that comes; 0: it is echoed */
 	uint64_t body_left; /* of the request */
 	uint64_t answer;    /* bytes of body to be sent */
 	char head[HEAD_MAX];
@@ -103,6 +107,60 @@ static bool answer(struct connection *connection, uint64_t size)
 	return send_body(connection);
 }
 
+static bool begin_tunnel(struct connection *connection)
+{
+	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\n"
+				   "Connection: Upgrade\r\nUpgrade: bench\r\n\r\n";
+
+	connection->tunnel = true;
+	connection->each = strtoull(connection->head + 5, NULL, 10);
+	connection->length = 0;
+	if (send(connection->fd, head, sizeof(head) - 1, MSG_NOSIGNAL) == sizeof(head) - 1)
+		return true;
+	drop(connection);
+	return false;
+}
+
+/* Nothing more is read until all has gone back. */
+static void send_echo(struct connection *connection)
+{
+	while (connection->length) {
+		ssize_t n =
+			send(connection->fd, connection->head, connection->length, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN) {
+			if (!connection->waits_out)
+				watch(connection, EPOLL_CTL_MOD, true);
+			return;
+		}
+		if (n < 0) {
+			drop(connection);
+			return;
+		}
+		connection->length -= (size_t)n;
+		memmove(connection->head, connection->head + n, connection->length);
+	}
+	if (connection->waits_out)
+		watch(connection, EPOLL_CTL_MOD, false);
+}
+
+static void receive_from_tunnel(struct connection *connection)
+{
+	ssize_t n = recv(connection->fd, connection->head, HEAD_MAX, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		drop(connection);
+	} else if (connection->each) {
+		connection->answer = (uint64_t)n * connection->each;
+		send_body(connection);
+	} else {
+		connection->length = (size_t)n;
+		send_echo(connection);
+	}
+}
+
 /* false: the connection is gone. */
 static bool take_request(struct connection *connection)
 {
@@ -112,6 +170,8 @@ static bool take_request(struct connection *connection)
 	end = strstr(connection->head, "\r\n\r\n");
 	if (!end)
 		return true;
+	if (strcasestr(connection->head, "\r\nUpgrade:"))
+		return begin_tunnel(connection);
 	connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
 	if (strncmp(connection->head, "GET /", 5) == 0)
 		return answer(connection, strtoull(connection->head + 5, NULL, 10));
@@ -211,6 +271,10 @@ int main(int argc, char **argv)
 				take_clients(listener);
 			else if (connection->answer)
 				send_body(connection);
+			else if (connection->tunnel && connection->length)
+				send_echo(connection);
+			else if (connection->tunnel)
+				receive_from_tunnel(connection);
 			else
 				receive(connection);
 		}

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * http_load PORT PATH [close | post BYTES | idle]: the client of bench-http, on 127.0.0.1.
+ * http_load PORT PATH [close | post BYTES | idle | upgrade SENT RECEIVED | tls | tls-full |
+ * tls-resumed]: the client of bench-http, on 127.0.0.1.
  *
  * $CONNECTIONS connections (64), each with one request at a time, as fast as answers come, for
  * $SECONDS_EACH (2) after a tenth of that to warm up. Cheap, so that what is in front of it is
- * measured: bodies are cut off in the kernel (MSG_TRUNC). Prints "ALL REQUESTS SECONDS P50_US
- * P99_US": ALL with those of the warming up and after the end. Any answer but a whole 200 ends it
- * with status 1.
+ * measured: bodies are cut off in the kernel (MSG_TRUNC), but where they are encrypted. Prints "ALL
+ * REQUESTS SECONDS P50_US P99_US CPU_US": ALL with those of the warming up and after the end,
+ * CPU_US what it has used itself. Any answer but a whole 200 ends it with status 1.
  *
  * close: a connection for each request. post: with a body. idle: one request on each connection,
- * prints "idle" when all have been answered, and keeps them until its input ends.
+ * prints "idle" when all have been answered, and keeps them until its input ends. upgrade: each
+ * connection becomes a tunnel; a "request" is a message of SENT bytes then, its answer RECEIVED
+ * bytes. tls: encrypted. tls-full: and a connection for each request, with a whole handshake, which
+ * is part of its time. tls-resumed: the same, each but the first resumes the session before.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -26,6 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "http_tls.h"
+
 #define HEAD_MAX    2048
 #define SAMPLES_MAX 4000000
 #define TRUNCATE    (1024 * 1024) /* bytes of a body at once */
@@ -37,15 +44,18 @@ struct connection {
 	size_t length;	/* of the head, so far */
 	uint64_t left;	/* of the body; the head is whole */
 	bool in_body, closes;
+	bool tunnel; /* the upgrade is done */
 	uint64_t began_ns;
+	struct ssl_st *tls;
+	struct ssl_session_st *session;
 	char head[HEAD_MAX];
 };
 
 static int epoll_fd;
 static struct sockaddr_in server;
-static char *request;
-static size_t request_size;
-static bool close_each, idle;
+static char *request, *message; /* a message goes through a tunnel, as requests do elsewhere */
+static size_t request_size, message_size, message_answer;
+static bool close_each, idle, encrypted;
 static uint32_t *samples;
 static size_t n_samples, n_answers, n_open;
 static uint64_t count_from_ns, count_to_ns;
@@ -81,21 +91,43 @@ static void open_connection(struct connection *connection)
 	connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0 ||
 	    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
-	    connect(connection->fd, (struct sockaddr *)&server, sizeof(server)))
+	    connect(connection->fd, (struct sockaddr *)&server, sizeof(server)) ||
+	    fcntl(connection->fd, F_SETFL, O_NONBLOCK))
 		die("connect");
+	if (encrypted)
+		connection->tls = tls_open(connection->fd, connection->session);
 	watch(connection, EPOLL_CTL_ADD, false);
+}
+
+static void close_connection(struct connection *connection)
+{
+	if (connection->tls)
+		tls_close(connection->tls, &connection->session);
+	close(connection->fd);
+	connection->tls = NULL;
+	connection->fd = -1;
+}
+
+static size_t size_to_send(const struct connection *connection)
+{
+	return connection->tunnel ? message_size : request_size;
 }
 
 static void send_request(struct connection *connection)
 {
-	ssize_t n = send(connection->fd, request + connection->sent,
-			 request_size - connection->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const char *data = (connection->tunnel ? message : request) + connection->sent;
+	size_t size = size_to_send(connection) - connection->sent;
+	ssize_t n = connection->tls ? tls_send(connection->tls, data, size)
+				    : send(connection->fd, data, size, MSG_NOSIGNAL);
+	bool full;
 
 	if (n < 0 && errno != EAGAIN)
 		die("send");
 	connection->sent += n > 0 ? (size_t)n : 0;
-	if ((connection->sent < request_size) != connection->waits_out)
-		watch(connection, EPOLL_CTL_MOD, !connection->waits_out);
+	full = connection->tls ? n < 0 && tls_wants_out(connection->tls)
+			       : connection->sent < size_to_send(connection);
+	if (full != connection->waits_out)
+		watch(connection, EPOLL_CTL_MOD, full);
 }
 
 static void begin(struct connection *connection)
@@ -103,7 +135,8 @@ static void begin(struct connection *connection)
 	n_open++;
 	connection->began_ns = now_ns();
 	connection->sent = connection->length = 0;
-	connection->in_body = false;
+	connection->in_body = connection->tunnel;
+	connection->left = connection->tunnel ? message_answer : 0;
 	if (connection->fd < 0)
 		open_connection(connection);
 	send_request(connection);
@@ -113,23 +146,26 @@ static void answered(struct connection *connection)
 {
 	uint64_t now = now_ns();
 
-	n_answers++;
 	n_open--;
+	if (message && !connection->tunnel) {
+		connection->tunnel = true;
+		begin(connection);
+		return;
+	}
+	n_answers++;
 	if (!idle && now >= count_from_ns && now < count_to_ns && n_samples < SAMPLES_MAX)
 		samples[n_samples++] = (uint32_t)((now - connection->began_ns) / 1000);
-	if (close_each || connection->closes) {
-		if (!close_each)
-			die("the server closes");
-		close(connection->fd);
-		connection->fd = -1;
-	}
+	if (connection->closes && !close_each)
+		die("the server closes");
+	if (close_each)
+		close_connection(connection);
 	if (!idle && now < count_to_ns)
 		begin(connection);
 }
 
 static void read_head(struct connection *connection)
 {
-	const char *end, *field;
+	const char *wanted = message ? "HTTP/1.1 101" : "HTTP/1.1 200", *end, *field;
 
 	connection->head[connection->length] = '\0';
 	end = strstr(connection->head, "\r\n\r\n");
@@ -139,16 +175,36 @@ static void read_head(struct connection *connection)
 		return;
 	}
 	field = strcasestr(connection->head, "\r\nContent-Length:");
-	if (strncmp(connection->head, "HTTP/1.1 200", 12) != 0 || !field || field > end) {
+	if (strncmp(connection->head, wanted, strlen(wanted)) != 0 ||
+	    (!message && (!field || field > end))) {
 		fprintf(stderr, "%s\n", connection->head);
 		errno = 0;
-		die("not an answer with status 200 and a length");
+		die("not an answer with status 200 and a length, or 101 to an upgrade");
 	}
-	field = field + strlen("\r\nContent-Length:");
-	connection->left = strtoull(field, NULL, 10);
+	if (!message) {
+		connection->left = strtoull(field + strlen("\r\nContent-Length:"), NULL, 10);
+		connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
+	}
 	connection->left -= connection->length - (size_t)(end + 4 - connection->head);
-	connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
 	connection->in_body = true;
+}
+
+static ssize_t receive_head(struct connection *connection)
+{
+	char *to = connection->head + connection->length;
+	size_t room = HEAD_MAX - 1 - connection->length;
+
+	return connection->tls ? tls_recv(connection->tls, to, room)
+			       : recv(connection->fd, to, room, 0);
+}
+
+static ssize_t receive_body(struct connection *connection)
+{
+	static char scrap[TRUNCATE];
+	size_t size = connection->left < TRUNCATE ? connection->left : TRUNCATE;
+
+	return connection->tls ? tls_recv(connection->tls, scrap, size)
+			       : recv(connection->fd, NULL, size, MSG_TRUNC);
 }
 
 static void receive(struct connection *connection)
@@ -156,13 +212,7 @@ static void receive(struct connection *connection)
 	ssize_t n;
 
 	do {
-		if (connection->in_body)
-			n = recv(connection->fd, NULL,
-				 connection->left < TRUNCATE ? connection->left : TRUNCATE,
-				 MSG_DONTWAIT | MSG_TRUNC);
-		else
-			n = recv(connection->fd, connection->head + connection->length,
-				 HEAD_MAX - 1 - connection->length, MSG_DONTWAIT);
+		n = connection->in_body ? receive_body(connection) : receive_head(connection);
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0)
@@ -208,10 +258,32 @@ static void make_request(const char *path, size_t body)
 		     body ? "POST" : "GET", path);
 	if (body)
 		n += snprintf(request + n, room - (size_t)n, "Content-Length: %zu\r\n", body);
-	n += snprintf(request + n, room - (size_t)n, "%s\r\n",
-		      close_each ? "Connection: close\r\n" : "");
+	n += snprintf(request + n, room - (size_t)n, "%s%s\r\n",
+		      close_each ? "Connection: close\r\n" : "",
+		      message ? "Connection: Upgrade\r\nUpgrade: bench\r\n" : "");
 	memset(request + n, 'x', body);
 	request_size = (size_t)n + body;
+}
+
+/* Of a tunnel. */
+static void make_message(size_t sent, size_t received)
+{
+	message_size = sent;
+	message_answer = received;
+	message = malloc(sent);
+	if (!message)
+		die("memory");
+	memset(message, 'x', sent);
+}
+
+static long cpu_us(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage))
+		die("getrusage");
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000L + usage.ru_utime.tv_usec +
+	       usage.ru_stime.tv_usec;
 }
 
 static void raise_file_limit(void)
@@ -233,12 +305,18 @@ int main(int argc, char **argv)
 	char byte;
 
 	if (argc < 3 || !connections) {
-		fprintf(stderr, "http_load PORT PATH [close | post BYTES | idle]\n");
+		fprintf(stderr, "http_load PORT PATH [close | post BYTES | idle | "
+				"upgrade SENT RECEIVED | tls | tls-full | tls-resumed]\n");
 		return 2;
 	}
-	close_each = strcmp(mode, "close") == 0;
+	encrypted = strncmp(mode, "tls", 3) == 0;
+	close_each = strcmp(mode, "close") == 0 || strncmp(mode, "tls-", 4) == 0;
 	idle = strcmp(mode, "idle") == 0;
-	make_request(argv[2], argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
+	if (encrypted)
+		tls_begin(strcmp(mode, "tls-resumed") == 0);
+	if (argc > 5)
+		make_message(strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10));
+	make_request(argv[2], argc == 5 ? strtoul(argv[4], NULL, 10) : 0);
 	server = (struct sockaddr_in){.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -264,8 +342,10 @@ int main(int argc, char **argv)
 		for (int i = 0; i < n; i++) {
 			struct connection *connection = events[i].data.ptr;
 
-			if (connection->sent < request_size)
+			if (connection->sent < size_to_send(connection))
 				send_request(connection);
+			if (connection->tls && connection->sent < size_to_send(connection))
+				continue;
 			if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 				receive(connection);
 		}
@@ -280,7 +360,7 @@ int main(int argc, char **argv)
 	if (!n_samples)
 		die("no answer in time");
 	qsort(samples, n_samples, sizeof(*samples), ascending);
-	printf("%zu %zu %.3f %u %u\n", n_answers, n_samples, seconds, samples[n_samples / 2],
-	       samples[(n_samples - 1) * 99 / 100]);
+	printf("%zu %zu %.3f %u %u %ld\n", n_answers, n_samples, seconds, samples[n_samples / 2],
+	       samples[(n_samples - 1) * 99 / 100], cpu_us());
 	return 0;
 }

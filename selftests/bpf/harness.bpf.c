@@ -16,11 +16,15 @@ struct seen seen;
 
 static __noinline void keep_frame(struct __sk_buff *skb)
 {
-	__u32 length = skb->len;
+	__u32 last = skb->len - 1;
 
 	seen.length = 0;
-	if (length - 1 < sizeof(seen.data) && !bpf_skb_load_bytes(skb, 0, seen.data, length))
-		seen.length = length;
+	/* As in mss_clamp(). */
+	barrier_var(last);
+	if (last >= sizeof(seen.data))
+		return;
+	if (!bpf_skb_load_bytes(skb, 0, seen.data, last + 1))
+		seen.length = last + 1;
 }
 
 static __always_inline long recorded_redirect(__u32 ifindex, __u64 flags)

@@ -132,7 +132,7 @@ capabilities() { # in force, of every thread
 }
 
 run_begin
-need curl jq perl
+need curl jq openssl perl
 chmod 711 "$RUN_DIR" # the proxy is another user
 mkdir "$RUN_DIR/bin" && cp "$SKEP" "$RUN_DIR/bin/skep"
 PROXY_SKEP=$RUN_DIR/bin/skep
@@ -167,11 +167,16 @@ must scripted n1 dfp.1 10.0.0.21 --port 80
 must task n1 web.1 10.0.0.41
 must task n2 web.2 10.0.0.42
 
-for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --socket-group nogroup; done
+for node in "${NODES[@]}"; do must agent_start "$node" --source "file:$MODEL" --socket-group nogroup \
+	--proxy-metrics "$RUN_DIR/$node/proxy/metrics.prom"; done
 for node in "${NODES[@]}"; do must within 30 agent_ready "$node"; done
 must proxy_start n1 --user nobody --entry admin=:8001 --access-log "$RUN_DIR/access.log" --access-format json --answer-time 5 \
 	--connect-time 1 --head-time 2 --head-bytes 8192 --head-fields 32 --max-connections 1000 --drain-time 10 --body-rate 1000
-must proxy_start n2 --trust 192.0.2.100 --access-log "$RUN_DIR/access2.log" --max-connections 1000
+must mkdir "$RUN_DIR/tls"
+must openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=soon.test \
+	-keyout "$RUN_DIR/tls/soon.key" -out "$RUN_DIR/tls/soon.crt"
+echo nonsense >"$RUN_DIR/tls/bad.pem"
+must proxy_start n2 --trust 192.0.2.100 --https :8443 --tls-dir "$RUN_DIR/tls" --access-log "$RUN_DIR/access2.log" --max-connections 1000
 for node in "${NODES[@]}"; do must within 10 is 200 status_of "$node" /app/where; done
 
 # Routing, on both nodes, to tasks on both.
@@ -196,7 +201,17 @@ check "a redirection to https" answer_has "Location: https://192.0.2.1/moved/x?y
 check "without a password: 401" is 401 status_of n1 /auth/where
 check "with a wrong one" is 401 status_of n1 /auth/where -u ann:wrong
 check "with the right one: 200" is 200 status_of n1 /auth/where -u ann:secret
+guesses() { # 600 of them, in one go: which answers there are
+	for i in {1..600}; do
+		request 'GET /auth/where HTTP/1.1' 'Host: a' "Authorization: Basic $(printf 'ann:guess %d' "$i" | base64)"
+	done | raw n1 5 >"$RUN_DIR/guesses"
+	grep -a '^HTTP/1' "$RUN_DIR/guesses" | cut -d' ' -f2 | sort -u | paste -sd' '
+}
 check "and the task does not see it" has_no_field Authorization n1 /auth/echo -u ann:secret
+check "of many guesses the later ones are not looked at: 429" is "401 429" guesses
+check "with Retry-After" contains "Retry-After: 1" tr -d '\r' <"$RUN_DIR/guesses"
+check "who is known already gets in all the same" is 200 status_of n1 /auth/where -u ann:secret
+check "they are counted" within 3 grown n1 skep_proxy_passwords_put_off_total 0
 
 # What the task is told.
 check "the task is told who asks" has_field "X-Forwarded-For: 192.0.2.100" n1 /app/echo -H 'X-Forwarded-For: 6.6.6.6'
@@ -345,6 +360,17 @@ check "the access log has each request, as JSON" within 3 \
 	jq -es 'any(.[]; .target == "/app/where?a=b" and .status == 200 and .service == "app" and (.task | startswith("app.")) and .user_agent == "tester \"x\"")' "$RUN_DIR/access.log"
 as n2 /app/where -A tester >/dev/null
 check "or in combined format" within 3 grep -Eq '^192\.0\.2\.100 - - \[[^]]+\] "GET /app/where HTTP/1\.1" 200 [0-9]+ "-" "tester"$' "$RUN_DIR/access2.log"
+refused() { # refused STATUS TARGET: n1's log has it
+	jq -es --argjson status "$1" --arg target "$2" 'any(.[]; .status == $status and .method == "-" and .target == $target and .service == "")' \
+		"$RUN_DIR/access.log"
+}
+answers 505 < <(request 'GET /app/where HTTP/2.0' 'Host: a')
+check "and what is refused: of another version" within 3 refused 505 "GET /app/where HTTP/2.0"
+check "with two lengths" refused 400 "POST /app/sum HTTP/1.1"
+check "of too many fields" refused 431 "GET /app/where HTTP/1.1"
+check "not there in time" refused 408 "GET /app/where HTTP/1.1"
+printf '\x16\x03\x01"\\\r\n\r\n' | raw n2 >"$RUN_DIR/no-http"
+check "in combined format, too, however odd it is" within 3 grep -Eq '^192\.0\.2\.100 - - \[[^]]+\] "\\x16\\x03\\x01\\"\\\\" 400 0 "-" "-"$' "$RUN_DIR/access2.log"
 mv "$RUN_DIR/access2.log" "$RUN_DIR/access2.old"
 must proxy_signal n2 USR1
 check "SIGUSR1 opens it anew" within 3 test -e "$RUN_DIR/access2.log"
@@ -354,6 +380,10 @@ check "times" grown n1 'skep_route_duration_seconds_count{route="app.main"}' 0
 check "refusals" grown n1 skep_proxy_refused_requests_total 0
 check "retries" grown n1 skep_proxy_retries_total 0
 check "what splice moved" grown n1 skep_proxy_spliced_bytes_total 0
+
+check "skep status tells of the proxy" grep -Ex 'proxy      [0-9]+ clients connected, 0 tunnels open' <("$SKEP" status --run-dir "$RUN_DIR/n1/run")
+check "that a certificate of its ends soon" contains "PROBLEM certificate: soon expires in 1 d 23 h" "$SKEP" status --run-dir "$RUN_DIR/n2/run"
+check "and that one is broken" contains "PROBLEM certificate: bad cannot be used" "$SKEP" status --run-dir "$RUN_DIR/n2/run"
 
 # Privileges.
 check "it is another user" is nobody stat -c %U "/proc/$(proxy_pids n1)"
@@ -387,8 +417,11 @@ check "no request on a kept connection failed meanwhile" load_stop keep
 # The end.
 must spawn last nsenter --net="/run/netns/$RUN-client" curl -sS --max-time 10 http://192.0.2.1:8000/app/slow/1500
 must within 3 eval '[ "$(on n1 ss -Htn state established "( sport = :8000 )" | wc -l)" -ge 1 ]'
+before=$(proxy_count n1 'skep_route_requests_total{route="app.main",code="2xx"}')
 check "SIGTERM: it ends" proxy_stop n1
 check "when the request that it had is answered" contains "app." cat "$RUN_DIR/log/last.log"
+check "which is counted yet" grown n1 'skep_route_requests_total{route="app.main",code="2xx"}' "$before"
+check "as is that the last client has gone" is "$(proxy_count n1 skep_proxy_clients_opened_total)" proxy_count n1 skep_proxy_clients_closed_total
 agent_kill n2
 check "a proxy goes on without its agent" is 200 status_of n2 /app/where
 check "also a new one: by what was kept" eval 'proxy_stop n2 && proxy_start n2 && within 5 is 200 status_of n2 /app/where'

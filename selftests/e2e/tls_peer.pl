@@ -3,13 +3,11 @@
 #
 # Ends of plain connections, for tls.t.
 #
-# tls_peer.pl serve PORT      Each connection: what begins like HTTP, after a header of the PROXY protocol or not, gets 101 if it asks for
-#                             an upgrade, else 200 and as its body: the connection's number, and what came before the request (bytes
-#                             that are not visible as \xHH). All else is echoed, and followed by "end" when the other end says no more.
+# tls_peer.pl serve PORT      Each connection: what begins like HTTP, after a header of the PROXY protocol or not, gets 200 and as its
+#                             body: the connection's number, and what came before the request (bytes that are not visible as \xHH).
+#                             All else is echoed, and followed by "end" when the other end says no more.
 # tls_peer.pl send ADDRESS PORT FROM TEXT   Connects from the address FROM, sends TEXT (\r \n \xHH as in Perl), says no more, prints what comes.
 # tls_peer.pl stay ADDRESS PORT FROM TEXT   The same, but says no more only when the other end does.
-# tls_peer.pl tunnels ADDRESS PORT N FILE   N upgraded connections, idle until FILE is there; then a line is echoed through each. Prints "N
-#                             open" when they are, and "N echoed" at the end.
 use strict;
 use warnings;
 use IO::Select;
@@ -53,10 +51,6 @@ sub answer {
 	return if $connection->{echoes};
 	my ($before, $head) = $connection->{data} =~ /\A(.*?)(GET .*?\r\n\r\n)/s or return;
 	substr $connection->{data}, 0, length($before) + length $head, '';
-	if ($head =~ /^Upgrade:/mi) {
-		$connection->{echoes} = 1;
-		return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
-	}
 	my $proto = $head =~ /^X-Forwarded-Proto: (\S+)/mi ? $1 : '-';
 	my $for = $head =~ /^X-Forwarded-For: (.+?)\r/mi ? $1 : '-';
 	my $body = "$connection->{number} " . visible($before) . " $for $proto\n";
@@ -108,35 +102,9 @@ sub talk {
 	}
 }
 
-sub tunnels {
-	my ($address, $port, $n, $file) = @_;
-	my @sockets = map { connected($address, $port, '127.0.0.1') } 1 .. $n;
-	sent($_, "GET / HTTP/1.1\r\nHost: ws.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n") for @sockets;
-	for my $socket (@sockets) {
-		my $head = '';
-		while ($head !~ /\r\n\r\n/) {
-			sysread $socket, $head, 4096, length $head or die "no upgrade: $head\n";
-		}
-		$head =~ m{^HTTP/1.1 101} or die $head;
-	}
-	print "$n open\n";
-	select undef, undef, undef, 0.05 until -e $file;
-	my $echoed = 0;
-	sent($_, "ping\n") for @sockets;
-	for my $socket (@sockets) {
-		my $line = '';
-		while (length $line < 5) {
-			sysread $socket, $line, 5 - length $line, length $line or last;
-		}
-		$echoed += $line eq "ping\n";
-	}
-	print "$echoed echoed\n";
-}
-
 $SIG{PIPE} = 'IGNORE';
 my $what = shift // '';
 if ($what eq 'serve') { serve(@ARGV) }
 elsif ($what eq 'send') { talk(0, @ARGV) }
 elsif ($what eq 'stay') { talk(1, @ARGV) }
-elsif ($what eq 'tunnels') { tunnels(@ARGV) }
-else { die "tls_peer.pl serve|send|stay|tunnels …\n" }
+else { die "tls_peer.pl serve|send|stay …\n" }

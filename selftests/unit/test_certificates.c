@@ -208,6 +208,8 @@ static void a_broken_pair_keeps_its_last_good_one(void **state)
 	write_text("a.pem", "nothing\n");
 	remove_file("b.pem");
 	second = read_dir(first);
+	assert_int_equal(second->n_broken, 1);
+	assert_string_equal(second->broken[0], "a");
 	assert_string_equal(of(second, "a.test"), "a");
 	assert_ptr_equal(second->list[0].context, first->list[0].context);
 	assert_string_equal(of(second, "b.test"), "none");

@@ -401,6 +401,46 @@ static void status_puts_problems_first_and_marks_them(void **state)
 		"node's; see skep nodes\n");
 }
 
+static void status_tells_of_certificates_and_the_proxy(void **state)
+{
+	json_t *status = json(
+		"{\"proxy\": {\"age_s\": 1, \"current\": true, \"clients\": 12, \"tunnels\": 3, "
+		"\"certificates\": {\"count\": 4, \"broken\": [\"a\"], \"expiring\": ["
+		"{\"name\": \"b\", \"expires_in_s\": -7200}, "
+		"{\"name\": \"c\\u001b\", \"expires_in_s\": 259200}]}}}");
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	status_print(status, false, out);
+	fclose(out);
+	assert_non_null(
+		strstr(text, "PROBLEM certificate: a cannot be used; the proxy's log says why\n"));
+	assert_non_null(strstr(text, "PROBLEM certificate: b expired 2 h 0 min ago\n"));
+	assert_non_null(strstr(text, "PROBLEM certificate: c? expires in 3 d 0 h\n"));
+	assert_non_null(strstr(
+		text, "\nproxy      12 clients connected, 3 tunnels open, 4 certificates\n"));
+	free(text);
+	json_decref(status);
+}
+
+static void status_tells_of_a_proxy_that_is_silent(void **state)
+{
+	json_t *status = json("{\"proxy\": {\"age_s\": 75, \"current\": false, \"clients\": 12}}");
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	status_print(status, false, out);
+	fclose(out);
+	assert_non_null(strstr(text, "\nproxy      silent for 1 min 15 s: it has ended, or does "
+				     "not get on\n"));
+	free(text);
+	json_decref(status);
+}
+
 #define VIPS                                                                                       \
 	"[{\"address\": \"192.0.2.10\", \"hold\": true, \"holder\": \"skep\", "                    \
 	"  \"interface\": \"eth0\"},"                                                              \
@@ -544,6 +584,8 @@ int main(void)
 		cmocka_unit_test(status_in_order_says_so_first),
 		cmocka_unit_test(status_puts_problems_first_and_marks_them),
 		cmocka_unit_test(vips_show_who_holds_them_here),
+		cmocka_unit_test(status_tells_of_certificates_and_the_proxy),
+		cmocka_unit_test(status_tells_of_a_proxy_that_is_silent),
 		cmocka_unit_test(status_names_the_vips_that_are_held_here),
 		cmocka_unit_test(status_tells_of_labels_that_cannot_be_honoured),
 		cmocka_unit_test(status_colours_its_marks_on_a_terminal_only),

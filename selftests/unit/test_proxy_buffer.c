@@ -44,11 +44,11 @@ static void one_given_back_is_lent_again(void **state)
 	buffer_take(&buffers, &buffer);
 	data = buffer.data;
 	buffer_give(&buffers, &buffer);
-	assert_int_equal(buffers.n_free, 1);
+	assert_int_equal(buffers.usual.n, 1);
 	buffer_take(&buffers, &buffer);
 	assert_ptr_equal(buffer.data, data);
 	assert_int_equal(buffer_length(&buffer), 0);
-	assert_int_equal(buffers.n_free, 0);
+	assert_int_equal(buffers.usual.n, 0);
 	buffer_give(&buffers, &buffer);
 	buffers_free(&buffers);
 }
@@ -62,9 +62,9 @@ static void no_more_are_kept_than_the_bound(void **state)
 		buffer_take(&buffers, &many[i]);
 	for (size_t i = 0; i < BUFFERS_KEPT + 10; i++)
 		buffer_give(&buffers, &many[i]);
-	assert_int_equal(buffers.n_free, BUFFERS_KEPT);
+	assert_int_equal(buffers.usual.n, BUFFERS_KEPT);
 	buffers_free(&buffers);
-	assert_int_equal(buffers.n_free, 0);
+	assert_int_equal(buffers.usual.n, 0);
 }
 
 static void growing_keeps_what_is_in_it(void **state)
@@ -82,10 +82,37 @@ static void growing_keeps_what_is_in_it(void **state)
 	assert_int_equal(buffer_length(&buffer), 5);
 	assert_int_equal(buffer_room(&buffer), 99995);
 	/* A grown one is not among those that are lent. */
-	assert_int_equal(buffers.n_free, 1);
+	assert_int_equal(buffers.usual.n, 1);
 	buffer_give(&buffers, &buffer);
-	assert_int_equal(buffers.n_free, 1);
+	assert_int_equal(buffers.usual.n, 1);
 	buffers_free(&buffers);
+}
+
+static void large_ones_are_lent_again_up_to_a_bound(void **state)
+{
+	struct buffer many[BUFFERS_LARGE_KEPT + 2] = {0};
+	char *last;
+
+	(void)state;
+	for (size_t i = 0; i < BUFFERS_LARGE_KEPT + 2; i++) {
+		buffer_take(&buffers, &many[i]);
+		put(&many[i], "hello");
+		assert_int_equal(buffer_grow(&buffers, &many[i], BUFFER_LARGE), 0);
+	}
+	last = many[BUFFERS_LARGE_KEPT - 1].data;
+	for (size_t i = 0; i < BUFFERS_LARGE_KEPT + 2; i++)
+		buffer_give(&buffers, &many[i]);
+	assert_int_equal(buffers.large.n, BUFFERS_LARGE_KEPT);
+	buffer_take(&buffers, &many[0]);
+	put(&many[0], "hello");
+	assert_int_equal(buffer_grow(&buffers, &many[0], BUFFER_LARGE), 0);
+	assert_ptr_equal(many[0].data, last);
+	assert_int_equal(many[0].size, BUFFER_LARGE);
+	assert_int_equal(buffer_length(&many[0]), 5);
+	assert_memory_equal(many[0].data, "hello", 5);
+	buffer_give(&buffers, &many[0]);
+	buffers_free(&buffers);
+	assert_int_equal(buffers.large.n, 0);
 }
 
 static void growing_to_less_packs_it(void **state)
@@ -111,6 +138,7 @@ int main(void)
 		cmocka_unit_test(one_given_back_is_lent_again),
 		cmocka_unit_test(no_more_are_kept_than_the_bound),
 		cmocka_unit_test(growing_keeps_what_is_in_it),
+		cmocka_unit_test(large_ones_are_lent_again_up_to_a_bound),
 		cmocka_unit_test(growing_to_less_packs_it),
 	};
 

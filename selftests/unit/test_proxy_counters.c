@@ -103,6 +103,28 @@ static void buckets_are_cumulative_and_in_seconds(void **state)
 	registry_put(&registry, series);
 }
 
+static void tunnels_are_told_of_what_had_some(void **state)
+{
+	struct series *series, *other;
+
+	(void)state;
+	begin(2);
+	series = registry_get(&registry, "chat");
+	other = registry_get(&registry, "web");
+	print();
+	assert_null(strstr(text, "tunnels_total{"));
+	counters_add(&series->slots[0].tunnels_opened, 3);
+	counters_add(&series->slots[1].tunnels_opened, 2);
+	counters_add(&series->slots[1].tunnels_closed, 1);
+	prints_line("# TYPE skep_route_tunnels_total counter");
+	prints_line("skep_route_tunnels_total{route=\"chat\"} 5");
+	prints_line("# TYPE skep_route_tunnels gauge");
+	prints_line("skep_route_tunnels{route=\"chat\"} 4");
+	assert_null(strstr(text, "tunnels{route=\"web\""));
+	registry_put(&registry, series);
+	registry_put(&registry, other);
+}
+
 static void a_labels_value_is_escaped(void **state)
 {
 	struct series *series;
@@ -131,7 +153,7 @@ static void each_metric_is_told_once_with_all_its_lines_together(void **state)
 	print();
 	for (at = text; (at = strstr(at, "# TYPE")); at++)
 		types++;
-	assert_int_equal(types, 3);
+	assert_int_equal(types, 5);
 	/* All requests before the first of the bytes. */
 	at = strstr(text, "skep_route_bytes_total{");
 	assert_null(strstr(at, "skep_route_requests_total{"));
@@ -145,6 +167,7 @@ int main(void)
 		cmocka_unit_test(a_name_has_one_series_until_its_last_user_goes),
 		cmocka_unit_test(workers_slots_are_added_up),
 		cmocka_unit_test(buckets_are_cumulative_and_in_seconds),
+		cmocka_unit_test(tunnels_are_told_of_what_had_some),
 		cmocka_unit_test(a_labels_value_is_escaped),
 		cmocka_unit_test(each_metric_is_told_once_with_all_its_lines_together),
 	};

@@ -457,7 +457,7 @@ static void whoever_reads_slowly_is_waited_for(void **state)
 		moved = relay.moved;
 		assert_true(waiting(from.source.fd) > 0);
 		assert_true(moved - (waiting(sink) - HEAD_SIZE) <=
-			    (splice ? PIPE_SIZE : BUFFER_SIZE));
+			    (splice ? PIPE_SIZE : BUFFER_LARGE));
 		/* And goes on once it reads. */
 		while (waiting(sink))
 			take(65536);
@@ -486,6 +486,45 @@ static void large_bodies_are_spliced_and_small_ones_copied(void **state)
 	run_through(&text, &fed, 100000, false);
 	assert_int_equal(counters_read(&worker->counters.bytes_spliced), 0);
 	end();
+	drop(&text);
+}
+
+static void a_payload_that_came_with_its_head_says_that_the_next_had_better_be_spliced(void **state)
+{
+	struct text text = random_text(16000);
+
+	(void)state;
+	for (uint32_t large = 0; large < 2; large++) {
+		fixture->config.splice_from = 16001 - large;
+		begin(HTTP_FRAMING_LENGTH, text.size, false);
+		assert_int_equal(buffer_take(&worker->buffers, &in), 0);
+		memcpy(in.data, text.data, text.size);
+		in.end = text.size;
+		assert_int_equal(run(), RELAY_ENDED);
+		assert_false(relay.spliced);
+		assert_int_equal(relay_wants_splice(worker, &relay), large);
+		end();
+	}
+	drop(&text);
+}
+
+static void more_is_read_at_once_of_what_is_large(void **state)
+{
+	struct text text = random_text(100000);
+	size_t fed;
+
+	(void)state;
+	fixture->config.splice_from = 0;
+	for (size_t size = 10000; size <= 100000; size *= 10) {
+		begin(HTTP_FRAMING_LENGTH, size, false);
+		text.size = size;
+		assert_int_equal(run_through(&text, &fed, 200000, false), RELAY_ENDED);
+		assert_int_equal(worker->buffers.large.n || in.size == BUFFER_LARGE,
+				 size > BUFFER_SIZE);
+		assert_int_equal(sent.size, HEAD_SIZE + size);
+		assert_memory_equal(sent.data + HEAD_SIZE, text.data, size);
+		end();
+	}
 	drop(&text);
 }
 
@@ -608,6 +647,8 @@ int main(void)
 		TEST(a_sink_that_is_gone_is_told),
 		TEST(whoever_reads_slowly_is_waited_for),
 		TEST(large_bodies_are_spliced_and_small_ones_copied),
+		TEST(a_payload_that_came_with_its_head_says_that_the_next_had_better_be_spliced),
+		TEST(more_is_read_at_once_of_what_is_large),
 		TEST(with_nothing_at_hand_no_buffer_is_held),
 		TEST(what_is_kept_whole_can_be_sent_again),
 		TEST(what_is_more_than_a_buffer_cannot_be_sent_again),

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/json.h"
 #include "agent/override_answers.h"
 #include "agent/parts.h"
+#include "agent/proxy_facts.h"
 #include "agent/views.h"
 #include "agent/views_names.h"
 #include "datapath/read.h"
@@ -82,6 +84,8 @@ static int answer_status(void *context, const struct api_query *query, json_t **
 	*body = views_status(&status);
 	if (*body && (json_object_set_new(*body, "vips", vips_json(agent->vips)) ||
 		      json_object_set_new(*body, "names", views_names(agent->datapath)) ||
+		      json_object_set_new(*body, "proxy",
+					  proxy_facts(agent->config->proxy_metrics, time(NULL))) ||
 		      json_object_set_new(*body, "overrides", overrides_json(agent->overrides)) ||
 		      json_object_set_new(*body, "overrides_problem",
 					  json_from_text(overrides_problem(agent->overrides))))) {

@@ -7,10 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "agent/proxy_facts.h"
 #include "lib/file.h"
-
-#define PROXY_LIMIT (64UL * 1024 * 1024)
-#define PROXY_AGE_S 15 /* it writes every two seconds */
 
 static void print_one(FILE *out, const char *name, const char *type, double value)
 {
@@ -150,8 +148,8 @@ void metrics_print_proxy(const char *path, FILE *out)
 	size_t size;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (stat(path, &status) || now.tv_sec - status.st_mtime > PROXY_AGE_S ||
-	    file_read(path, PROXY_LIMIT, &text, &size, &error))
+	if (stat(path, &status) || now.tv_sec - status.st_mtime > PROXY_FACTS_AGE_S ||
+	    file_read(path, PROXY_FACTS_LIMIT, &text, &size, &error))
 		return;
 	fwrite(text, 1, size, out);
 	free(text);

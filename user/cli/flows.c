@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 
 #include "cli/cli.h"
 #include "cli/list.h"
@@ -20,29 +19,23 @@ static void endpoint_cell(struct text_table *table, const json_t *row, const cha
 			  (unsigned long long)row_number(row, port));
 }
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	char idle[QUANTITY_SIZE];
+
+	row_cell_text(table, row, "protocol");
+	endpoint_cell(table, row, "client", "client_port");
+	endpoint_cell(table, row, "frontend", "frontend_port");
+	row_cell_text(table, row, "task_name");
+	endpoint_cell(table, row, "task", "target_port");
+	row_cell_text(table, row, "service");
+	row_cell_text(table, row, "state");
+	text_table_cell(table, quantity_duration(row_number(row, "idle_ms"), idle));
+}
+
 int flows_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	char idle[QUANTITY_SIZE];
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		row_cell_text(table, row, "protocol");
-		endpoint_cell(table, row, "client", "client_port");
-		endpoint_cell(table, row, "frontend", "frontend_port");
-		row_cell_text(table, row, "task_name");
-		endpoint_cell(table, row, "task", "target_port");
-		row_cell_text(table, row, "service");
-		row_cell_text(table, row, "state");
-		text_table_cell(table, quantity_duration(row_number(row, "idle_ms"), idle));
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 static int run(int argc, char **argv)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 
 #include "cli/cli.h"
 #include "cli/list.h"
@@ -11,31 +10,23 @@ static const struct text_table_column columns[] = {
 	{"ID", TEXT_TABLE_LEFT},
 };
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	const json_t *tasks = json_object_get(row, "tasks");
+
+	text_table_format(table, "%s%s", row_text(row, "name"),
+			  json_is_true(json_object_get(row, "self")) ? " (this)" : "");
+	row_cell_text(table, row, "address");
+	row_cell_text(table, row, "role");
+	text_table_cell(table, json_is_true(json_object_get(row, "ready")) ? "ready" : "not ready");
+	row_cell_number(table, tasks, "serving");
+	row_cell_number(table, tasks, "draining");
+	row_cell_text(table, row, "id");
+}
+
 int nodes_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		const json_t *tasks = json_object_get(row, "tasks");
-
-		text_table_format(table, "%s%s", row_text(row, "name"),
-				  json_is_true(json_object_get(row, "self")) ? " (this)" : "");
-		row_cell_text(table, row, "address");
-		row_cell_text(table, row, "role");
-		text_table_cell(table, json_is_true(json_object_get(row, "ready")) ? "ready"
-										   : "not ready");
-		row_cell_number(table, tasks, "serving");
-		row_cell_number(table, tasks, "draining");
-		row_cell_text(table, row, "id");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 static int run(int argc, char **argv)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "cli/override_rows.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -120,26 +119,20 @@ static const struct text_table_column columns[] = {
 	{"REASON", TEXT_TABLE_LEFT},
 };
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	char since[TIME_SIZE], until[TIME_SIZE + QUANTITY_SIZE + 16];
+
+	row_cell_text(table, row, "id");
+	row_cell_text(table, row, "text");
+	text_table_cell(table, where(row));
+	text_table_cell(table, when(row_number(row, "since_ms"), since));
+	text_table_cell(table, end(row_number(row, "until_ms"), until));
+	text_table_cell(table, state(row));
+	row_cell_text(table, row, "reason");
+}
+
 int overrides_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	char since[TIME_SIZE], until[TIME_SIZE + QUANTITY_SIZE + 16];
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		row_cell_text(table, row, "id");
-		row_cell_text(table, row, "text");
-		text_table_cell(table, where(row));
-		text_table_cell(table, when(row_number(row, "since_ms"), since));
-		text_table_cell(table, end(row_number(row, "until_ms"), until));
-		text_table_cell(table, state(row));
-		row_cell_text(table, row, "reason");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }

@@ -223,26 +223,19 @@ static const struct text_table_column columns[] = {
 	{"KIND", TEXT_TABLE_LEFT}, {"LEVEL", TEXT_TABLE_LEFT},	 {"NODE", TEXT_TABLE_LEFT},
 };
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	row_cell_text(table, row, "name");
+	row_cell_text(table, row, "network");
+	row_cell_text(table, row, "address");
+	row_cell_text(table, row, "kind");
+	row_cell_text(table, row, "level");
+	row_cell_text(table, row, "node");
+}
+
 int resolve_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		row_cell_text(table, row, "name");
-		row_cell_text(table, row, "network");
-		row_cell_text(table, row, "address");
-		row_cell_text(table, row, "kind");
-		row_cell_text(table, row, "level");
-		row_cell_text(table, row, "node");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 static int run(int argc, char **argv)

@@ -66,33 +66,25 @@ static const struct text_table_column columns[] = {
 	{"WHY", TEXT_TABLE_LEFT},
 };
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	const char *verdict = row_text(row, "verdict");
+	const json_t *rule = json_object_get(row, "rule");
+
+	text_table_format(table, "%s:%llu", row_text(rule, "service"),
+			  (unsigned long long)row_number(rule, "port"));
+	row_cell_text(table, rule, "origin");
+	if (strcmp(verdict, "differs") == 0)
+		text_table_format(table, "wants %s", row_text(row, "wants"));
+	else if (strcmp(verdict, "undecided") == 0)
+		text_table_cell(table, "its regular expression takes too long for this request");
+	else
+		text_table_cell(table, "matches too, but comes later");
+}
+
 static int print_others(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		const char *verdict = row_text(row, "verdict");
-		const json_t *rule = json_object_get(row, "rule");
-
-		text_table_format(table, "%s:%llu", row_text(rule, "service"),
-				  (unsigned long long)row_number(rule, "port"));
-		row_cell_text(table, rule, "origin");
-		if (strcmp(verdict, "differs") == 0)
-			text_table_format(table, "wants %s", row_text(row, "wants"));
-		else if (strcmp(verdict, "undecided") == 0)
-			text_table_cell(table,
-					"its regular expression takes too long for this request");
-		else
-			text_table_cell(table, "matches too, but comes later");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 int route_print(const json_t *answer, FILE *out)

@@ -68,22 +68,14 @@ static void add_rule(struct text_table *table, const json_t *row)
 
 int routes_print(const json_t *routes, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
 	const json_t *problems = json_object_get(routes, "problems");
-	json_t *row;
-	size_t i;
-	int err = table ? 0 : -ENOMEM;
+	int err = print_problems(problems, false, out);
 
 	if (!err)
-		err = print_problems(problems, false, out);
-	if (!err)
 		err = print_problems(problems, true, out);
-	if (!err) {
-		json_array_foreach (json_object_get(routes, "rules"), i, row)
-			add_rule(table, row);
-		err = text_table_print(table, out);
-	}
-	text_table_free(table);
+	if (!err)
+		err = rows_print(json_object_get(routes, "rules"), columns,
+				 sizeof(columns) / sizeof(*columns), add_rule, out);
 	return err;
 }
 

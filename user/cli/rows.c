@@ -45,6 +45,23 @@ void row_cell_bytes(struct text_table *table, const json_t *row, const char *key
 		text_table_cell(table, NULL);
 }
 
+int rows_print(const json_t *rows, const struct text_table_column *columns, size_t n_columns,
+	       void (*row_cells)(struct text_table *table, const json_t *row), FILE *out)
+{
+	struct text_table *table = text_table_new(columns, n_columns);
+	json_t *row;
+	size_t i;
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	json_array_foreach (rows, i, row)
+		row_cells(table, row);
+	err = text_table_print(table, out);
+	text_table_free(table);
+	return err;
+}
+
 struct kept { /* in order, borrowed from the array */
 	json_t *row;
 };

@@ -19,6 +19,13 @@ void row_cell_number(struct text_table *table, const json_t *row, const char *ke
 void row_cell_bytes(struct text_table *table, const json_t *row, const char *key);
 
 /*
+ * A table with a line for each row, of the cells that row_cells gives it, in the order of the
+ * columns. -ENOMEM: nothing was printed.
+ */
+int rows_print(const json_t *rows, const struct text_table_column *columns, size_t n_columns,
+	       void (*row_cells)(struct text_table *table, const json_t *row), FILE *out);
+
+/*
  * Sorts in place by the fields named (NULL ends them), each in the order in which people count:
  * web.2 before web.10. -ENOMEM.
  */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +19,26 @@ static const struct text_table_column columns[] = {
 };
 
 /* "8080->80/tcp,5353->53/udp" */
-static int ports_cell(struct text_table *table, const json_t *ports)
+static void ports_cell(struct text_table *table, const json_t *ports)
 {
 	char *text = NULL;
 	size_t size, i;
 	json_t *port;
 	FILE *stream = open_memstream(&text, &size);
 
-	if (!stream)
-		return -ENOMEM;
+	if (!stream) {
+		text_table_no_memory(table);
+		return;
+	}
 	json_array_foreach (ports, i, port)
 		fprintf(stream, "%s%llu->%llu/%s", i ? "," : "",
 			(unsigned long long)row_number(port, "published"),
 			(unsigned long long)row_number(port, "target"), row_text(port, "protocol"));
-	if (fclose(stream)) {
-		free(text);
-		return -ENOMEM;
-	}
-	text_table_cell(table, text);
+	if (fclose(stream))
+		text_table_no_memory(table);
+	else
+		text_table_cell(table, text);
 	free(text);
-	return 0;
 }
 
 static void print_conflicts(const json_t *rows, FILE *out)
@@ -57,7 +56,7 @@ static void print_conflicts(const json_t *rows, FILE *out)
 		}
 }
 
-static int has_problems(const json_t *row)
+static bool has_problems(const json_t *row)
 {
 	return json_array_size(json_object_get(row, "problems")) > 0;
 }
@@ -148,34 +147,29 @@ void services_details(const json_t *row, FILE *out)
 	print_places("bind", json_object_get(options, "bind"), "all addresses", "no address", out);
 }
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	const json_t *tasks = json_object_get(row, "tasks");
+
+	name_cell(table, row);
+	ports_cell(table, json_object_get(row, "ports"));
+	row_cell_number(table, tasks, "serving");
+	row_cell_number(table, tasks, "draining");
+	row_cell_number(table, row, "ring");
+	row_cell_text(table, row, "return");
+	row_cell_number(table, row, "new_flows");
+	row_cell_number(table, row, "packets");
+	row_cell_bytes(table, row, "bytes");
+}
+
 int services_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err = table ? 0 : -ENOMEM;
+	int err = rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 
-	json_array_foreach (rows, i, row) {
-		const json_t *tasks = json_object_get(row, "tasks");
-
-		if (err)
-			break;
-		name_cell(table, row);
-		err = ports_cell(table, json_object_get(row, "ports"));
-		row_cell_number(table, tasks, "serving");
-		row_cell_number(table, tasks, "draining");
-		row_cell_number(table, row, "ring");
-		row_cell_text(table, row, "return");
-		row_cell_number(table, row, "new_flows");
-		row_cell_number(table, row, "packets");
-		row_cell_bytes(table, row, "bytes");
-	}
-	if (!err)
-		err = text_table_print(table, out);
 	if (!err)
 		print_conflicts(rows, out);
-	print_problems(rows, out);
-	text_table_free(table);
+	if (!err)
+		print_problems(rows, out);
 	return err;
 }
 

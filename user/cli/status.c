@@ -93,6 +93,29 @@ static void find_problems(struct problems *problems, const json_t *status)
 			"there is no skep0, so other nodes' tasks cannot be reached");
 }
 
+/* What nobody notices until clients do. */
+static void find_certificate_problems(struct problems *problems, const json_t *proxy)
+{
+	const json_t *certificates = json_object_get(proxy, "certificates");
+	const json_t *row;
+	char time[QUANTITY_SIZE];
+	size_t i;
+
+	json_array_foreach (json_object_get(certificates, "broken"), i, row)
+		problem(problems, "certificate", "%s cannot be used; the proxy's log says why",
+			json_string_value(row) ? json_string_value(row) : "?");
+	json_array_foreach (json_object_get(certificates, "expiring"), i, row) {
+		json_int_t left = json_integer_value(json_object_get(row, "expires_in_s"));
+
+		if (left > 0)
+			problem(problems, "certificate", "%s expires in %s", row_text(row, "name"),
+				quantity_seconds((uint64_t)left, time));
+		else
+			problem(problems, "certificate", "%s expired %s ago", row_text(row, "name"),
+				quantity_seconds(0 - (uint64_t)left, time));
+	}
+}
+
 static void find_label_problems(struct problems *problems, const json_t *status)
 {
 	uint64_t n = row_number(json_object_get(status, "model"), "bad_labels");
@@ -283,6 +306,27 @@ static void print_names(const json_t *names, FILE *out)
 	}
 }
 
+/* Of the proxy on this node, as it told last. */
+static void print_proxy(const json_t *proxy, FILE *out)
+{
+	const json_t *certificates = json_object_get(proxy, "certificates");
+	char time[QUANTITY_SIZE];
+
+	if (!json_is_object(proxy))
+		return;
+	label("proxy", out);
+	if (!json_is_true(json_object_get(proxy, "current"))) {
+		fprintf(out, "silent for %s: it has ended, or does not get on\n",
+			quantity_seconds(row_number(proxy, "age_s"), time));
+		return;
+	}
+	fprintf(out, "%" PRIu64 " clients connected, %" PRIu64 " tunnels open",
+		row_number(proxy, "clients"), row_number(proxy, "tunnels"));
+	if (row_number(certificates, "count"))
+		fprintf(out, ", %" PRIu64 " certificates", row_number(certificates, "count"));
+	fputc('\n', out);
+}
+
 /* Not those that bear on nothing: skep override list has them. */
 static void print_overrides(const json_t *overrides, FILE *out)
 {
@@ -307,6 +351,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 
 	find_problems(&problems, status);
 	find_label_problems(&problems, status);
+	find_certificate_problems(&problems, json_object_get(status, "proxy"));
 	fputs(problems.n ? "\n" : "in order\n\n", out);
 	print_node(status, out);
 	print_sources(status, out);
@@ -314,6 +359,7 @@ void status_print(const json_t *status, bool colours, FILE *out)
 	if (json_is_object(json_object_get(status, "names")))
 		print_names(json_object_get(status, "names"), out);
 	print_vips(json_object_get(status, "vips"), out);
+	print_proxy(json_object_get(status, "proxy"), out);
 	print_overrides(json_object_get(status, "overrides"), out);
 	verdicts_print(json_object_get(status, "verdicts"), out);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -27,33 +26,26 @@ static void state_cell(struct text_table *table, const json_t *row)
 		text_table_cell(table, state);
 }
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	const char *node = row_text(row, "node");
+
+	row_cell_text(table, row, "name");
+	row_cell_text(table, row, "service");
+	row_cell_text(table, row, "address");
+	row_cell_text(table, row, "level");
+	state_cell(table, row);
+	text_table_cell(table, *node ? node : row_text(row, "node_address"));
+	row_cell_text(table, row, "interface");
+	row_cell_number(table, row, "flows");
+	row_cell_number(table, row, "new_flows");
+	row_cell_number(table, row, "packets");
+	row_cell_bytes(table, row, "bytes");
+}
+
 int tasks_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		const char *node = row_text(row, "node");
-
-		row_cell_text(table, row, "name");
-		row_cell_text(table, row, "service");
-		row_cell_text(table, row, "address");
-		row_cell_text(table, row, "level");
-		state_cell(table, row);
-		text_table_cell(table, *node ? node : row_text(row, "node_address"));
-		row_cell_text(table, row, "interface");
-		row_cell_number(table, row, "flows");
-		row_cell_number(table, row, "new_flows");
-		row_cell_number(table, row, "packets");
-		row_cell_bytes(table, row, "bytes");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 static int run(int argc, char **argv)

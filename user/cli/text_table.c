@@ -119,6 +119,11 @@ static void print_cell(const struct text_table *table, size_t column, const char
 		fputc('\n', out);
 }
 
+void text_table_no_memory(struct text_table *table)
+{
+	table->no_memory = true;
+}
+
 int text_table_print(const struct text_table *table, FILE *out)
 {
 	if (table->no_memory)

@@ -29,6 +29,8 @@ void text_table_free(struct text_table *table); /* NULL is fine */
 void text_table_cell(struct text_table *table, const char *text);
 void text_table_format(struct text_table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* There was none for a cell's text: text_table_print() tells. */
+void text_table_no_memory(struct text_table *table);
 
 /* Headings and rows, each column as wide as its widest cell. -ENOMEM: nothing was printed. */
 int text_table_print(const struct text_table *table, FILE *out);

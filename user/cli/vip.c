@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -26,23 +25,16 @@ static const char *holding(const json_t *row)
 	return json_is_true(json_object_get(row, "hold")) ? "not yet" : "no";
 }
 
+static void row_cells(struct text_table *table, const json_t *row)
+{
+	row_cell_text(table, row, "address");
+	text_table_cell(table, holding(row));
+	row_cell_text(table, row, "interface");
+}
+
 int vips_print(const json_t *rows, FILE *out)
 {
-	struct text_table *table = text_table_new(columns, sizeof(columns) / sizeof(*columns));
-	json_t *row;
-	size_t i;
-	int err;
-
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach (rows, i, row) {
-		row_cell_text(table, row, "address");
-		text_table_cell(table, holding(row));
-		row_cell_text(table, row, "interface");
-	}
-	err = text_table_print(table, out);
-	text_table_free(table);
-	return err;
+	return rows_print(rows, columns, sizeof(columns) / sizeof(*columns), row_cells, out);
 }
 
 static int list(int argc, char **argv)

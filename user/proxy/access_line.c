@@ -16,7 +16,7 @@
 
 struct access_line {
 	char method[64], target[FIELD_SIZE], host[256], referer[FIELD_SIZE], agent[FIELD_SIZE];
-	char protocol[16];
+	char protocol[16]; /* "": the target is the whole first line, as far as it came */
 };
 
 /*
@@ -72,6 +72,33 @@ struct access_line *access_line_new(const struct worker *worker, const struct ex
 	return line;
 }
 
+struct access_line *access_line_refused(const struct worker *worker,
+					const struct exchange *exchange)
+{
+	const struct buffer *in = &exchange->client->in;
+	struct http_text first = {in->data + in->start, buffer_length(in)};
+	struct access_line *line = calloc(1, sizeof(*line));
+	const char *end;
+
+	if (!line)
+		return NULL;
+	/* An empty line may come before it (RFC 9112 2.2). */
+	while (first.size && (*first.at == '\r' || *first.at == '\n'))
+		first.at++, first.size--;
+	end = memchr(first.at, '\n', first.size);
+	if (end)
+		first.size = (size_t)(end - first.at);
+	if (first.size && first.at[first.size - 1] == '\r')
+		first.size--;
+	escape(line->target, sizeof(line->target), first,
+	       worker->config->access_format == PROXY_LOG_JSON);
+	snprintf(line->method, sizeof(line->method), "-");
+	snprintf(line->host, sizeof(line->host), "-");
+	snprintf(line->referer, sizeof(line->referer), "-");
+	snprintf(line->agent, sizeof(line->agent), "-");
+	return line;
+}
+
 struct access_line *access_line_raw(const struct exchange *exchange, const char *host)
 {
 	struct access_line *line = calloc(1, sizeof(*line));
@@ -93,16 +120,18 @@ static int combined(char *text, const struct worker *worker, const struct exchan
 {
 	const struct access_line *line = exchange->line;
 	char addr[ADDR_TEXT_SIZE], date[48];
+	bool known = *line->protocol;
 	time_t now = time(NULL);
 	struct tm tm;
 
 	(void)worker;
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S %z", &tm);
-	return snprintf(text, LINE_SIZE, "%s - - [%s] \"%s %s %s\" %u %" PRIu64 " \"%s\" \"%s\"\n",
-			addr_text(&exchange->client->addr, addr), date, line->method, line->target,
-			line->protocol, exchange->status, exchange->answer.moved, line->referer,
-			line->agent);
+	return snprintf(text, LINE_SIZE,
+			"%s - - [%s] \"%s%s%s%s%s\" %u %" PRIu64 " \"%s\" \"%s\"\n",
+			addr_text(&exchange->client->addr, addr), date, known ? line->method : "",
+			known ? " " : "", line->target, known ? " " : "", line->protocol,
+			exchange->status, exchange->answer.moved, line->referer, line->agent);
 }
 
 static int json(char *text, const struct worker *worker, const struct exchange *exchange)

@@ -36,7 +36,7 @@ struct backend {
 	struct skep_addr addr;
 	uint16_t port;	/* host order */
 	bool wanted;	/* a task of the view in force */
-	bool splices;	/* its last answer's payload was spliced */
+	bool splices;	/* its last answer's payload was better spliced */
 	uint32_t users; /* views, also older ones whose requests may try it yet */
 	struct conn *idle, *oldest;
 	uint32_t n_idle;

@@ -5,19 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char *take(struct buffers_kept *kept, size_t size)
+{
+	char *data = kept->free;
+
+	if (!data)
+		return malloc(size);
+	memcpy(&kept->free, data, sizeof(kept->free));
+	kept->n--;
+	return data;
+}
+
+static void give(struct buffers_kept *kept, size_t most, char *data)
+{
+	if (kept->n == most) {
+		free(data);
+		return;
+	}
+	memcpy(data, &kept->free, sizeof(kept->free));
+	kept->free = data;
+	kept->n++;
+}
+
 int buffer_take(struct buffers *buffers, struct buffer *buffer)
 {
 	if (buffer->data)
 		return 0;
-	if (buffers->free) {
-		buffer->data = buffers->free;
-		memcpy(&buffers->free, buffer->data, sizeof(buffers->free));
-		buffers->n_free--;
-	} else {
-		buffer->data = malloc(BUFFER_SIZE);
-		if (!buffer->data)
-			return -ENOMEM;
-	}
+	buffer->data = take(&buffers->usual, BUFFER_SIZE);
+	if (!buffer->data)
+		return -ENOMEM;
 	buffer->size = BUFFER_SIZE;
 	buffer->start = buffer->end = 0;
 	return 0;
@@ -27,13 +43,12 @@ void buffer_give(struct buffers *buffers, struct buffer *buffer)
 {
 	if (!buffer->data)
 		return;
-	if (buffer->size == BUFFER_SIZE && buffers->n_free < BUFFERS_KEPT) {
-		memcpy(buffer->data, &buffers->free, sizeof(buffers->free));
-		buffers->free = buffer->data;
-		buffers->n_free++;
-	} else {
+	if (buffer->size == BUFFER_SIZE)
+		give(&buffers->usual, BUFFERS_KEPT, buffer->data);
+	else if (buffer->size == BUFFER_LARGE)
+		give(&buffers->large, BUFFERS_LARGE_KEPT, buffer->data);
+	else
 		free(buffer->data);
-	}
 	*buffer = (struct buffer){0};
 }
 
@@ -54,7 +69,7 @@ int buffer_grow(struct buffers *buffers, struct buffer *buffer, size_t size)
 		buffer_pack(buffer);
 		return 0;
 	}
-	larger.data = malloc(size);
+	larger.data = size == BUFFER_LARGE ? take(&buffers->large, size) : malloc(size);
 	if (!larger.data)
 		return -ENOMEM;
 	larger.end = buffer_length(buffer);
@@ -65,13 +80,14 @@ int buffer_grow(struct buffers *buffers, struct buffer *buffer, size_t size)
 	return 0;
 }
 
+static void free_kept(struct buffers_kept *kept)
+{
+	while (kept->free)
+		free(take(kept, 0));
+}
+
 void buffers_free(struct buffers *buffers)
 {
-	while (buffers->free) {
-		void *data = buffers->free;
-
-		memcpy(&buffers->free, data, sizeof(buffers->free));
-		free(data);
-	}
-	buffers->n_free = 0;
+	free_kept(&buffers->usual);
+	free_kept(&buffers->large);
 }

@@ -9,7 +9,10 @@
 #include <stddef.h>
 
 #define BUFFER_SIZE  16384
-#define BUFFERS_KEPT 256 /* free ones that are not given back to malloc */
+#define BUFFER_LARGE 65536 /* for payload of which much comes: fewer system calls for it */
+/* Free ones that are not given back to malloc. */
+#define BUFFERS_KEPT	   256
+#define BUFFERS_LARGE_KEPT 32
 
 struct buffer {
 	char *data; /* NULL: none is held */
@@ -17,9 +20,13 @@ struct buffer {
 	size_t start, end; /* what is in it: data[start … end) */
 };
 
-struct buffers {
+struct buffers_kept {
 	void *free;
-	size_t n_free;
+	size_t n;
+};
+
+struct buffers {
+	struct buffers_kept usual, large;
 };
 
 /* 0, with an empty buffer of BUFFER_SIZE, also if one is held already; -ENOMEM. */

@@ -217,9 +217,18 @@ static const struct certificate *find_named(const struct certificates *certifica
 	return NULL;
 }
 
+static int add_broken(struct array *broken, const char *name)
+{
+	char **place = broken->n < CERTIFICATES_MAX ? array_add(broken, sizeof(*place)) : NULL;
+
+	if (place)
+		*place = strdup(name);
+	return place && *place ? 0 : -ENOMEM;
+}
+
 /* One file's pair, if it is the certificate's of one. */
-static int add_file(struct certificates *made, struct array *list, const char *dir,
-		    const char *file, const struct certificates *last)
+static int add_file(struct array *list, struct array *broken, const char *dir, const char *file,
+		    const struct certificates *last)
 {
 	const char *ending = strrchr(file, '.');
 	struct certificate *certificate, loaded = {0};
@@ -246,7 +255,10 @@ static int add_file(struct certificates *made, struct array *list, const char *d
 		loaded.name = NULL;
 		certificate_clear(&loaded);
 		loaded.name = name;
-		made->n_broken++;
+		if (add_broken(broken, name)) {
+			certificate_clear(&loaded);
+			return -ENOMEM;
+		}
 		before = find_named(last, name);
 		log_error("certificate %s is not used: %s%s", path, error.text,
 			  before ? "; the one before stays" : "");
@@ -315,7 +327,7 @@ int certificates_read(struct certificates **result, const char *dir,
 		      struct skep_error *error)
 {
 	struct certificates *made = calloc(1, sizeof(*made));
-	struct array list = {0};
+	struct array list = {0}, broken = {0};
 	struct dirent *file;
 	DIR *open = opendir(dir);
 	int err = 0;
@@ -332,10 +344,12 @@ int certificates_read(struct certificates **result, const char *dir,
 			err = -errno;
 			break;
 		}
-		err = add_file(made, &list, dir, file->d_name, last);
+		err = add_file(&list, &broken, dir, file->d_name, last);
 	}
 	made->list = list.items;
 	made->n = list.n;
+	made->broken = broken.items;
+	made->n_broken = broken.n;
 	if (made->n)
 		qsort(made->list, made->n, sizeof(*made->list), compare_certificates);
 	for (size_t i = 0; i < made->n && !err; i++)
@@ -365,6 +379,9 @@ void certificates_free(struct certificates *certificates)
 		return;
 	for (size_t i = 0; i < certificates->n; i++)
 		certificate_clear(&certificates->list[i]);
+	for (size_t i = 0; i < certificates->n_broken; i++)
+		free(certificates->broken[i]);
+	free(certificates->broken);
 	free(certificates->list);
 	free(certificates->hosts);
 	free(certificates);

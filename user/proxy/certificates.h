@@ -36,7 +36,9 @@ struct certificates {
 	size_t n_hosts;
 	/* For whom no other fits: that named `default`, else the first. NULL: there is none. */
 	const struct certificate *fallback;
-	size_t n_broken; /* pairs that could not be used */
+	char **broken; /* names of pairs that could not be used, in no order; the one before may
+			  be in the list */
+	size_t n_broken;
 };
 
 /*

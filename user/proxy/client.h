@@ -43,7 +43,7 @@ struct client {
 	bool server_told; /* by that header, which names another server than this socket's: */
 	uint16_t server_port;
 	struct skep_addr server;
-	bool splices;	   /* its last request's payload was spliced */
+	bool splices;	   /* its last request's payload was better spliced */
 	uint32_t lingered; /* bytes */
 };
 

@@ -75,7 +75,7 @@ struct proxy_config {
 	uint32_t max_connections; /* of clients, all workers together */
 	uint32_t drain_time_ms;	  /* for requests in flight when it ends */
 	enum proxy_relay relay;
-	uint32_t splice_from; /* PROXY_RELAY_AUTO: bytes of payload to come from which splice(2)
+	uint32_t splice_from; /* PROXY_RELAY_AUTO: bytes of payload from which splice(2)
 				 moves it; 0: never */
 
 	char access_log[PROXY_PATH_SIZE]; /* "": none; "-": standard output */

@@ -120,6 +120,32 @@ static void print_bytes(const struct registry *registry, const struct series *se
 	fprintf(out, ",direction=\"out\"} %" PRIu64 "\n", SUM(bytes_out));
 }
 
+/* Only of those that had any: most have none, ever. */
+static void print_tunnels(const struct registry *registry, const struct series *series,
+			  const char *prefix, const char *label, FILE *out)
+{
+	uint64_t opened = SUM(tunnels_opened);
+
+	if (!opened)
+		return;
+	fprintf(out, "%s_tunnels_total{", prefix);
+	print_label(label, series->name, out);
+	fprintf(out, "} %" PRIu64 "\n", opened);
+}
+
+static void print_open_tunnels(const struct registry *registry, const struct series *series,
+			       const char *prefix, const char *label, FILE *out)
+{
+	/* Read while they change. */
+	uint64_t closed = SUM(tunnels_closed), opened = SUM(tunnels_opened);
+
+	if (!opened)
+		return;
+	fprintf(out, "%s_tunnels{", prefix);
+	print_label(label, series->name, out);
+	fprintf(out, "} %" PRIu64 "\n", opened > closed ? opened - closed : 0);
+}
+
 static void print_histogram(const struct registry *registry, const struct series *series,
 			    const char *prefix, const char *label, FILE *out)
 {
@@ -147,9 +173,10 @@ void registry_print(const struct registry *registry, const char *prefix, const c
 		    FILE *out)
 {
 	static void (*const metrics[])(const struct registry *, const struct series *, const char *,
-				       const char *,
-				       FILE *) = {print_answers, print_bytes, print_histogram};
+				       const char *, FILE *) = {
+		print_answers, print_bytes, print_tunnels, print_open_tunnels, print_histogram};
 	static const char *const types[] = {"requests_total counter", "bytes_total counter",
+					    "tunnels_total counter", "tunnels gauge",
 					    "duration_seconds histogram"};
 
 	/* A metric's lines must come together. */

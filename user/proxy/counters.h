@@ -32,6 +32,7 @@ struct counters {
 	counter accept_pauses; /* times that it took no new clients: too many, or no descriptors */
 	counter refused;       /* requests that are not HTTP, or not as strict as they must be */
 	counter unrouted;      /* requests that no rule takes */
+	counter passwords_put_off; /* requests whose password was not looked at: route/auth.h */
 	counter conns_opened, conns_reused;
 	counter retries;
 	counter ejections;
@@ -40,14 +41,15 @@ struct counters {
 	counter bytes_copied, bytes_spliced; /* payload, both ways */
 };
 
-/* Times from a request's head to the end of its answer: upper bounds of the buckets, ms. The last
- * has none. */
+/* Times from a request's head to the end of its answer, or to a tunnel's beginning: upper bounds of
+ * the buckets, ms. The last has none. */
 #define COUNTERS_BUCKETS 12
 extern const uint32_t counters_bounds_ms[COUNTERS_BUCKETS - 1];
 
 struct series_slot {		     /* of one worker */
 	counter answers[6];	     /* by status / 100; [0]: none was given */
 	counter bytes_in, bytes_out; /* payload */
+	counter tunnels_opened, tunnels_closed;
 	counter buckets[COUNTERS_BUCKETS];
 	counter sum_ms;
 };

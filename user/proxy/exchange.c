@@ -49,7 +49,9 @@ void exchanges_free(struct worker *worker)
 
 static void count(struct worker *worker, struct exchange *exchange)
 {
-	uint64_t ms = worker->now_ms - exchange->began_ms;
+	/* How long a tunnel was there says nothing of how soon it was answered. */
+	uint64_t until_ms = exchange->phase == PHASE_TUNNEL ? exchange->tunnel_ms : worker->now_ms;
+	uint64_t ms = until_ms - exchange->began_ms;
 
 	if (exchange->route_slot)
 		series_count(exchange->route_slot, exchange->status, exchange->request.moved,
@@ -64,6 +66,8 @@ void exchange_end(struct worker *worker, struct exchange *exchange)
 {
 	if (exchange->head_read)
 		count(worker, exchange);
+	if (exchange->phase == PHASE_TUNNEL)
+		exchange_tunnel_closed(worker, exchange);
 	if (exchange->line)
 		access_line_put(worker, exchange);
 	relay_end(worker, &exchange->request);
@@ -131,6 +135,8 @@ static enum exchange_state run_head(struct worker *worker, struct exchange *exch
 			exchange_route(worker, exchange);
 			return EXCHANGE_AGAIN;
 		}
+		if (worker->access_log && (err != -EAGAIN || exchange->expired))
+			exchange->line = access_line_refused(worker, exchange);
 		if (err != -EAGAIN) {
 			exchange_refuse(worker, exchange, exchange->head.refusal);
 			return EXCHANGE_AGAIN;
@@ -312,9 +318,9 @@ static enum exchange_state finish(struct worker *worker, struct exchange *exchan
 {
 	bool last = exchange->closes || !exchange->request_ended;
 
-	exchange->client->splices = exchange->request.spliced;
+	exchange->client->splices = relay_wants_splice(worker, &exchange->request);
 	if (exchange->conn) {
-		exchange->conn->backend->splices = exchange->answer.spliced;
+		exchange->conn->backend->splices = relay_wants_splice(worker, &exchange->answer);
 		exchange_give_back(worker, exchange,
 				   exchange->request_ended && !exchange->request.refusal &&
 					   !(exchange->rule && exchange->rule->proxy_protocol) &&

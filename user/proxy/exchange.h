@@ -43,7 +43,6 @@ enum exchange_phase {
 };
 
 #define EXCHANGE_TRIES 3       /* tasks for one request */
-#define HEAD_LIKELY    2048    /* bytes that most heads have */
 #define TUNNEL_TIME_MS 3600000 /* an idle tunnel's, where the route does not say */
 
 struct exchange {
@@ -53,6 +52,7 @@ struct exchange {
 	uint32_t task; /* index in the group */
 	uint64_t began_ms;
 	uint64_t active_ms; /* when something last moved */
+	uint64_t tunnel_ms; /* when it became one */
 
 	struct http_head head; /* the request's */
 	bool expired;	       /* the client's timer rang: exchange_run() finds out what for */
@@ -90,13 +90,10 @@ struct exchange {
 	struct http_field fields[HTTP_FIELDS], reply_fields[HTTP_FIELDS];
 };
 
-/*
- * How much to read when a head is to come. Whoever sent a payload last that was spliced will do so
- * again: what of it is read with the head is copied for nothing.
- */
+/* How much to read when a head is to come. splices: see relay_wants_splice(). */
 static inline size_t exchange_first_read(size_t room, bool splices)
 {
-	return splices && room > HEAD_LIKELY ? HEAD_LIKELY : room;
+	return splices && room > RELAY_FIRST ? RELAY_FIRST : room;
 }
 
 /* NULL: no memory. The client's buffer has the first bytes. */

@@ -9,7 +9,7 @@
 #include "proxy/worker.h"
 #include "route/apply.h"
 
-#define RETRY_AFTER_S 1 /* tasks come and go in seconds */
+#define RETRY_AFTER "Retry-After: 1\r\n" /* tasks come and go in seconds */
 
 struct reason {
 	uint16_t status;
@@ -33,6 +33,7 @@ static const char *reason_of(uint16_t status)
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
 		{417, "Expectation Failed"},
+		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
@@ -128,11 +129,7 @@ static void answer(struct worker *worker, struct exchange *exchange, uint16_t st
 
 void exchange_answer(struct worker *worker, struct exchange *exchange, uint16_t status)
 {
-	char fields[64] = "";
-
-	if (status == 503)
-		snprintf(fields, sizeof(fields), "Retry-After: %d\r\n", RETRY_AFTER_S);
-	answer(worker, exchange, status, fields, "");
+	answer(worker, exchange, status, status == 503 ? RETRY_AFTER : "", "");
 }
 
 void exchange_refuse(struct worker *worker, struct exchange *exchange, enum http_refusal refusal)
@@ -158,6 +155,8 @@ void exchange_answer_route(struct worker *worker, struct exchange *exchange,
 		n = snprintf(fields, sizeof(fields),
 			     "WWW-Authenticate: Basic realm=\"%.256s\", charset=\"UTF-8\"\r\n",
 			     result->realm);
+	else if (result->status == ROUTE_STATUS_LATER)
+		n = snprintf(fields, sizeof(fields), RETRY_AFTER);
 	if (n >= (int)sizeof(fields)) {
 		answer(worker, exchange, 414, "", "where it would be sent is too long");
 		return;

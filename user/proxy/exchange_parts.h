@@ -13,6 +13,9 @@ void exchange_take_rule(struct worker *worker, struct exchange *exchange,
 			const struct route_rule *rule);
 
 /* exchange_tunnel.c */
+/* Counts one more for its route and its task: what it has become, and at its end. */
+void exchange_tunnel_opened(const struct worker *worker, struct exchange *exchange);
+void exchange_tunnel_closed(const struct worker *worker, struct exchange *exchange);
 /* The task is there. */
 void exchange_tunnel_connected(struct worker *worker, struct exchange *exchange);
 /* What tells the task of the client, if the rule says so, at the end of the buffer. -ENOMEM. */

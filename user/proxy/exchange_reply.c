@@ -113,6 +113,7 @@ static int begin_tunnel(struct worker *worker, struct exchange *exchange, const 
 	if (err)
 		return err;
 	exchange->phase = PHASE_TUNNEL;
+	exchange_tunnel_opened(worker, exchange);
 	exchange->request_ended = exchange->reply_ended = false;
 	exchange->active_ms = worker->now_ms;
 	relay_end(worker, &exchange->request);

@@ -283,6 +283,8 @@ void exchange_route(struct worker *worker, struct exchange *exchange)
 	}
 	route_apply(rule, &request, worker->scratch, worker->auth_cache, worker->route_room,
 		    &result);
+	if (result.outcome == ROUTE_ANSWER && result.status == ROUTE_STATUS_LATER)
+		counters_add(&worker->counters.passwords_put_off, 1);
 	if (result.outcome != ROUTE_FORWARD)
 		exchange_answer_route(worker, exchange, &result);
 	else

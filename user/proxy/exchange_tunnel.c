@@ -75,10 +75,28 @@ struct exchange *exchange_begin_tunnel(struct worker *worker, struct client *cli
 	return exchange;
 }
 
+static struct series_slot *task_slot(const struct worker *worker, const struct exchange *exchange)
+{
+	return &exchange->group->group->tasks[exchange->task].series->slots[worker->number];
+}
+
+void exchange_tunnel_opened(const struct worker *worker, struct exchange *exchange)
+{
+	exchange->tunnel_ms = worker->now_ms;
+	counters_add(&exchange->route_slot->tunnels_opened, 1);
+	counters_add(&task_slot(worker, exchange)->tunnels_opened, 1);
+}
+
+void exchange_tunnel_closed(const struct worker *worker, struct exchange *exchange)
+{
+	counters_add(&exchange->route_slot->tunnels_closed, 1);
+	counters_add(&task_slot(worker, exchange)->tunnels_closed, 1);
+}
+
 void exchange_tunnel_connected(struct worker *worker, struct exchange *exchange)
 {
-	(void)worker;
 	exchange->phase = PHASE_TUNNEL;
+	exchange_tunnel_opened(worker, exchange);
 	exchange->status = TUNNEL_STATUS;
 	exchange->reply_begun = exchange->reply_read = true;
 	relay_begin(&exchange->answer, &exchange->conn->stream, &exchange->client->stream,

@@ -18,6 +18,7 @@ static const struct {
 	{"skep_proxy_accept_pauses_total", offsetof(struct counters, accept_pauses)},
 	{"skep_proxy_refused_requests_total", offsetof(struct counters, refused)},
 	{"skep_proxy_unrouted_requests_total", offsetof(struct counters, unrouted)},
+	{"skep_proxy_passwords_put_off_total", offsetof(struct counters, passwords_put_off)},
 	{"skep_proxy_task_connections_opened_total", offsetof(struct counters, conns_opened)},
 	{"skep_proxy_task_connections_reused_total", offsetof(struct counters, conns_reused)},
 	{"skep_proxy_retries_total", offsetof(struct counters, retries)},

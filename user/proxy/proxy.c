@@ -49,7 +49,8 @@ struct proxy {
 	size_t n_workers;
 	struct successor successor;
 	struct loop_timer tick;
-	uint64_t metrics_at_ns, drain_until_ns; /* 0: does not drain */
+	uint64_t metrics_at_ns;	 /* UINT64_MAX: they are a successor's affair */
+	uint64_t drain_until_ns; /* 0: does not drain */
 	bool metrics_failed;
 	uint64_t ports_noted; /* a hash of them */
 };
@@ -183,11 +184,22 @@ static void signal_came(struct loop_watch *watch, uint32_t events)
 	}
 }
 
+static void write_metrics(struct proxy *proxy)
+{
+	struct skep_error error;
+
+	if (metrics_write(proxy->config->run_dir, &proxy->views, proxy->workers, proxy->n_workers,
+			  &error)) {
+		if (!proxy->metrics_failed)
+			log_warning("%s", error.text);
+		proxy->metrics_failed = true;
+	}
+}
+
 static void tick(struct loop_timer *timer)
 {
 	struct proxy *proxy = container_of(timer, struct proxy, tick);
 	uint64_t now = loop_now_ns();
-	struct skep_error error;
 
 	loop_arm(proxy->loop, timer, TICK_MS);
 	views_free_unused(&proxy->views, false);
@@ -198,12 +210,7 @@ static void tick(struct loop_timer *timer)
 	if (now < proxy->metrics_at_ns)
 		return;
 	proxy->metrics_at_ns = now + METRICS_EVERY_MS * NS_PER_MS;
-	if (metrics_write(proxy->config->run_dir, &proxy->views, proxy->workers, proxy->n_workers,
-			  &error)) {
-		if (!proxy->metrics_failed)
-			log_warning("%s", error.text);
-		proxy->metrics_failed = true;
-	}
+	write_metrics(proxy);
 }
 
 /* ---- the beginning */
@@ -334,6 +341,9 @@ static void proxy_close(struct proxy *proxy)
 	watch_close(proxy->watch);
 	for (size_t i = 0; i < proxy->n_workers; i++)
 		worker_stop(&proxy->workers[i]);
+	/* What the last requests added; not by one that never came to serve. */
+	if (proxy->metrics_at_ns && proxy->metrics_at_ns != UINT64_MAX)
+		write_metrics(proxy);
 	tls_close(proxy->tls);
 	access_log_close(proxy->access_log);
 	view_put(proxy->view);

@@ -264,6 +264,10 @@ static int read_more(struct worker *worker, struct relay *relay)
 		if (!buffer_room(relay->in))
 			buffer_pack(relay->in);
 	}
+	/* Without memory for it, it goes on as before. */
+	if (!relay->keep && (relay->streams || relay->left > BUFFER_SIZE) &&
+	    relay->in->size < BUFFER_LARGE)
+		(void)buffer_grow(&worker->buffers, relay->in, BUFFER_LARGE);
 	room = buffer_room(relay->in);
 	n = stream_read(relay->from, relay->in->data + relay->in->end, room);
 	if (n < 0)
@@ -291,7 +295,7 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 	switch (relay->framing) {
 	case HTTP_FRAMING_LENGTH:
 		return config->relay == PROXY_RELAY_SPLICE ||
-		       (config->splice_from && relay->left >= config->splice_from);
+		       (config->splice_from && relay->left + RELAY_FIRST >= config->splice_from);
 	case HTTP_FRAMING_CLOSE:
 	case HTTP_FRAMING_TUNNEL:
 		return config->relay == PROXY_RELAY_SPLICE ||
@@ -301,6 +305,16 @@ static bool should_splice(struct worker *worker, const struct relay *relay)
 		break;
 	}
 	return false;
+}
+
+bool relay_wants_splice(const struct worker *worker, const struct relay *relay)
+{
+	const struct proxy_config *config = worker->config;
+
+	return relay->spliced ||
+	       (relay->framing == HTTP_FRAMING_LENGTH && config->relay == PROXY_RELAY_AUTO &&
+		!relay->from->tls && !relay->to->tls && config->splice_from &&
+		relay->moved >= config->splice_from);
 }
 
 /* 0: something is in it; -EAGAIN; -ENODATA: the end; another negative errno. */

@@ -21,6 +21,10 @@
 
 struct worker;
 
+/* How much to read with the head of a message whose payload will be spliced: most heads have less,
+ * and what is read of the payload is copied. */
+#define RELAY_FIRST 2048
+
 enum relay_state {
 	RELAY_GOES_ON,	    /* waits for one of the streams */
 	RELAY_AGAIN,	    /* does not, but others shall have their turn */
@@ -68,6 +72,9 @@ enum relay_state relay_run(struct worker *worker, struct relay *relay);
 /* All of it is still here, or nothing was sent: it may start anew, towards another stream. */
 bool relay_can_rewind(const struct relay *relay);
 void relay_rewind(struct relay *relay, struct stream *to);
+/* At its end: had its payload better been spliced from its first byte on? Who sends such a one will
+ * do so again. */
+bool relay_wants_splice(const struct worker *worker, const struct relay *relay);
 /* Takes what was sent out of `in`, gives back buffers and pipe. Also of one that has not ended. */
 void relay_end(struct worker *worker, struct relay *relay);
 

@@ -33,6 +33,8 @@ struct stream {
 	bool tls_established; /* its handshake is done */
 	bool tls_failed;      /* nothing may be said any more */
 	bool tls_read_waits;  /* a read goes on when the socket can be written */
+	bool tls_drained;     /* the last read of the socket brought all there was */
+	bool tls_more;	      /* what is written now is followed at once */
 	bool tls_shuts;	      /* its last word waits until the socket can be written */
 };
 

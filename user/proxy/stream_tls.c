@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/stream_bio.h"
 #include "proxy/tls.h"
 #include "proxy/worker.h"
 
@@ -19,7 +20,7 @@
 int stream_encrypt(struct stream *stream, struct tls *tls)
 {
 	stream->tls = SSL_new(tls_context(tls));
-	if (stream->tls && SSL_set_fd(stream->tls, stream->source.fd)) {
+	if (stream->tls && !stream_bio_set(stream, tls_bio_method(tls))) {
 		SSL_set_accept_state(stream->tls);
 		SSL_set_app_data(stream->tls, tls);
 		return 0;
@@ -76,9 +77,12 @@ ssize_t stream_tls_read(struct stream *stream, void *data, size_t size)
 		return -EPROTO;
 	returned = SSL_read_ex(stream->tls, data, size, &n);
 	count_handshake(stream);
-	/* Whether there is more, in the socket or decrypted, only another read can tell. */
-	if (returned > 0)
+	if (returned > 0) {
+		/* Whether the end is behind it only another read can tell. */
+		if (stream->tls_drained && !stream->hung_up && !SSL_has_pending(stream->tls))
+			stream->readable = false;
 		return (ssize_t)n;
+	}
 	err = result(stream, returned);
 	if (err == -EAGAIN) {
 		stream->readable = false;
@@ -124,16 +128,20 @@ static size_t next_record(const struct iovec *parts, int n, size_t done, char ro
 ssize_t stream_tls_write(struct stream *stream, const struct iovec *parts, int n)
 {
 	char room[RECORD_SIZE];
-	size_t done = 0, size;
+	size_t done = 0, all = 0, size;
 	const char *data;
 
 	if (stream->tls_failed)
 		return -EPROTO;
+	for (int i = 0; i < n; i++)
+		all += parts[i].iov_len;
 	while ((size = next_record(parts, n, done, room, &data)) > 0) {
 		size_t sent;
-		int returned = SSL_write_ex(stream->tls, data, size, &sent);
-		int err;
+		int returned, err;
 
+		stream->tls_more = done + size < all;
+		returned = SSL_write_ex(stream->tls, data, size, &sent);
+		stream->tls_more = false;
 		if (returned > 0) {
 			done += sent;
 			continue;
@@ -158,6 +166,8 @@ static void say_last_word(struct stream *stream)
 
 void stream_tls_note(struct stream *stream)
 {
+	/* What has come since is behind what OpenSSL may still hold. */
+	stream->tls_drained = false;
 	if (!stream->writable)
 		return;
 	if (stream->tls_shuts)

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "proxy/certificates.h"
+#include "proxy/stream_bio.h"
 
 /* Forward secrecy and authenticated encryption only (RFC 9325). TLS 1.3 has nothing else. */
 #define CIPHERS                                                                                    \
@@ -45,6 +46,7 @@ struct tls {
 	char dir[PATH_MAX];
 	bool strict;
 	SSL_CTX *context; /* of every connection at its start, and its tickets' */
+	BIO_METHOD *bio_method;
 	struct loop_watch changes;
 	struct loop_timer settle, tick;
 	uint64_t rotate_ns, expiry_ns;
@@ -58,6 +60,11 @@ struct tls {
 struct ssl_ctx_st *tls_context(const struct tls *tls)
 {
 	return tls->context;
+}
+
+const struct bio_method_st *tls_bio_method(const struct tls *tls)
+{
+	return tls->bio_method;
 }
 
 /* ---- callbacks of handshakes, in workers */
@@ -266,8 +273,10 @@ static int make_context(struct tls *tls, struct skep_error *error)
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
 	tls->context = context;
-	if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-	    prepare(context) || SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
+	tls->bio_method = stream_bio_method();
+	if (!context || !tls->bio_method ||
+	    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 || prepare(context) ||
+	    SSL_CTX_set1_groups_list(context, GROUPS) != 1 ||
 	    SSL_CTX_set_session_id_context(context, id, sizeof(id) - 1) != 1) {
 		ERR_clear_error();
 		return error_set(error, -EINVAL, "OpenSSL does not take the settings for TLS");
@@ -345,24 +354,34 @@ void tls_close(struct tls *tls)
 	}
 	certificates_free(tls->certificates);
 	SSL_CTX_free(tls->context);
+	BIO_meth_free(tls->bio_method);
 	pthread_mutex_destroy(&tls->lock);
 	OPENSSL_cleanse(tls->keys, sizeof(tls->keys));
 	free(tls);
 }
 
+/* A file's name may be anything. */
+static void print_one(const char *metric, const char *name, long long value, FILE *out)
+{
+	fprintf(out, "%s{certificate=\"", metric);
+	for (const char *at = name; *at; at++)
+		fputc(*at < ' ' || *at > '~' || *at == '"' || *at == '\\' ? '?' : *at, out);
+	fprintf(out, "\"} %lld\n", value);
+}
+
 void tls_print_metrics(struct tls *tls, FILE *out)
 {
+	const struct certificates *certificates = tls->certificates;
+
 	fprintf(out,
 		"# TYPE skep_proxy_certificates gauge\nskep_proxy_certificates %zu\n"
 		"# TYPE skep_proxy_certificates_broken gauge\nskep_proxy_certificates_broken %zu\n"
 		"# TYPE skep_proxy_certificate_expires_seconds gauge\n",
-		tls->certificates->n, tls->certificates->n_broken);
-	for (size_t i = 0; i < tls->certificates->n; i++) {
-		const struct certificate *certificate = &tls->certificates->list[i];
-
-		fprintf(out, "skep_proxy_certificate_expires_seconds{certificate=\"");
-		for (const char *at = certificate->name; *at; at++)
-			fputc(*at < ' ' || *at == '"' || *at == '\\' ? '?' : *at, out);
-		fprintf(out, "\"} %lld\n", (long long)certificate->expires);
-	}
+		certificates->n, certificates->n_broken);
+	for (size_t i = 0; i < certificates->n; i++)
+		print_one("skep_proxy_certificate_expires_seconds", certificates->list[i].name,
+			  certificates->list[i].expires, out);
+	fprintf(out, "# TYPE skep_proxy_certificate_broken gauge\n");
+	for (size_t i = 0; i < certificates->n_broken; i++)
+		print_one("skep_proxy_certificate_broken", certificates->broken[i], 1, out);
 }

@@ -14,7 +14,8 @@
 #include "lib/loop.h"
 
 struct tls;
-struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct ssl_ctx_st;    /* OpenSSL's SSL_CTX */
+struct bio_method_st; /* and BIO_METHOD, see stream_bio.h */
 
 /*
  * Reads the certificates of the directory (proxy/certificates.h) and watches it; an error only if
@@ -32,5 +33,6 @@ void tls_close(struct tls *tls);
 
 /* By any thread, for a connection whose app data is `tls`. */
 struct ssl_ctx_st *tls_context(const struct tls *tls);
+const struct bio_method_st *tls_bio_method(const struct tls *tls);
 
 #endif

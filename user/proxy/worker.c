@@ -227,9 +227,14 @@ static void run(struct worker *worker)
 	pipes_free(&worker->pipes);
 }
 
+void worker_enter(struct worker *worker)
+{
+	self = worker;
+}
+
 static void *thread_main(void *context)
 {
-	self = context;
+	worker_enter(context);
 	run(self);
 	atomic_store(&self->stop, true);
 	return NULL;

@@ -97,6 +97,8 @@ bool worker_is_done(const struct worker *worker);
 /* ---- for the worker's own thread */
 
 struct worker *worker_self(void);
+/* From here on the calling thread is this one's. */
+void worker_enter(struct worker *worker);
 /* Frees memory that events of this round may still name. It begins with room for a pointer, whose
  * content is lost. */
 void worker_bury(struct worker *worker, void *memory);

@@ -213,12 +213,16 @@ static bool redirect_regex(struct way *way, const struct route_step *step)
 static bool authenticate(struct way *way, const struct route_step *step)
 {
 	const struct route_request *request = &way->request;
+	enum auth_verdict verdict = AUTH_REFUSED;
 	struct route_text credentials, second;
 
 	/* Several would let the task read another one than was checked. */
 	if (request->field(request->context, "Authorization", 0, &credentials) &&
-	    !request->field(request->context, "Authorization", 1, &second) &&
-	    auth_accepts(step->users, credentials, way->cache)) {
+	    !request->field(request->context, "Authorization", 1, &second))
+		verdict = auth_check(step->users, credentials, &request->client, way->cache);
+	if (verdict == AUTH_LATER)
+		return answer(way, ROUTE_STATUS_LATER);
+	if (verdict == AUTH_ACCEPTED) {
 		if (!step->users->keep_field)
 			way->result->drop_authorization = true;
 		return true;

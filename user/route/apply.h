@@ -14,6 +14,8 @@ enum route_outcome {
 	ROUTE_CHALLENGE,   /* 401: ask for a password, for realm */
 };
 
+#define ROUTE_STATUS_LATER 429 /* passwords come faster than they are checked: auth.h */
+
 struct route_result {
 	enum route_outcome outcome;
 	uint16_t status;

@@ -6,15 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "route/apr1.h"
 
 #define CACHE_SIZE  256
 #define DIGEST_SIZE 32
 
+/* CPU time that hashing may take. It comes in with the time, and is owed by what took longer. */
+struct allowance {
+	int64_t left_us;
+	int64_t at_us; /* when that was so */
+};
+
 struct auth_cache {
 	struct crypt_data crypt; /* 32 KiB, too much for a stack */
-	unsigned char seen[CACHE_SIZE][DIGEST_SIZE];
+	/* Apart, so that guesses do not push out what is right. */
+	unsigned char right[CACHE_SIZE][DIGEST_SIZE], wrong[CACHE_SIZE][DIGEST_SIZE];
+	struct allowance all, of_clients[CACHE_SIZE];
 	unsigned char salt[DIGEST_SIZE]; /* so that nobody can choose what shares a place */
 };
 
@@ -128,8 +137,8 @@ static bool decode(struct route_text credentials, char *buffer, size_t size, con
 	return good;
 }
 
-static bool digest_of(const struct auth_cache *cache, const struct route_user *user,
-		      const char *password, unsigned char digest[DIGEST_SIZE])
+static bool digest_of(const struct auth_cache *cache, const char *secret, const void *data,
+		      size_t size, unsigned char digest[DIGEST_SIZE])
 {
 	gnutls_hash_hd_t hash;
 
@@ -137,8 +146,7 @@ static bool digest_of(const struct auth_cache *cache, const struct route_user *u
 		return false;
 	/* The secret, too: a password that was changed is not remembered. */
 	if (gnutls_hash(hash, cache->salt, sizeof(cache->salt)) ||
-	    gnutls_hash(hash, user->secret, strlen(user->secret) + 1) ||
-	    gnutls_hash(hash, password, strlen(password))) {
+	    gnutls_hash(hash, secret, strlen(secret) + 1) || gnutls_hash(hash, data, size)) {
 		gnutls_hash_deinit(hash, NULL);
 		return false;
 	}
@@ -146,33 +154,84 @@ static bool digest_of(const struct auth_cache *cache, const struct route_user *u
 	return true;
 }
 
-static bool user_accepts(const struct route_user *user, const char *password,
-			 struct auth_cache *cache)
+static int64_t clock_us(clockid_t clock)
 {
-	unsigned char digest[DIGEST_SIZE], *place;
+	struct timespec now;
 
-	if (!digest_of(cache, user, password, digest))
-		return false;
-	place = cache->seen[digest[0]];
-	if (memcmp(place, digest, DIGEST_SIZE) == 0)
-		return true;
-	if (!password_matches(user, password, cache))
-		return false;
-	memcpy(place, digest, DIGEST_SIZE);
-	return true;
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-bool auth_accepts(const struct route_users *users, struct route_text credentials,
-		  struct auth_cache *cache)
+/* Takes in what came since. Is there anything? */
+static bool has_left(struct allowance *allowance, int64_t now_us, int percent, int burst_ms)
 {
+	int64_t most = (int64_t)burst_ms * 1000;
+	int64_t left = allowance->left_us + (now_us - allowance->at_us) * percent / 100;
+
+	allowance->left_us = left < most ? left : most;
+	allowance->at_us = now_us;
+	return allowance->left_us > 0;
+}
+
+static struct allowance *of_client(struct auth_cache *cache, const struct skep_addr *client)
+{
+	unsigned char digest[DIGEST_SIZE];
+	/* An IPv6 network is mostly one machine's. */
+	size_t size = skep_addr_is_v4(client) ? sizeof(*client) : sizeof(*client) / 2;
+
+	return digest_of(cache, "", client, size, digest) ? &cache->of_clients[digest[0]] : NULL;
+}
+
+static enum auth_verdict look_closely(const struct route_user *user, const char *password,
+				      const struct skep_addr *client, struct auth_cache *cache)
+{
+	struct allowance *own = of_client(cache, client);
+	int64_t now_us = clock_us(CLOCK_MONOTONIC), began_us, took_us;
+	bool matches;
+
+	if (!own || !has_left(&cache->all, now_us, AUTH_ALL_PERCENT, AUTH_ALL_BURST_MS) ||
+	    !has_left(own, now_us, AUTH_ONE_PERCENT, AUTH_ONE_BURST_MS))
+		return AUTH_LATER;
+	began_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
+	matches = password_matches(user, password, cache);
+	took_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - began_us;
+	cache->all.left_us -= took_us;
+	own->left_us -= took_us;
+	return matches ? AUTH_ACCEPTED : AUTH_REFUSED;
+}
+
+static enum auth_verdict check_user(const struct route_user *user, const char *password,
+				    const struct skep_addr *client, struct auth_cache *cache)
+{
+	unsigned char digest[DIGEST_SIZE];
+	enum auth_verdict verdict;
+
+	if (!digest_of(cache, user->secret, password, strlen(password), digest))
+		return AUTH_REFUSED;
+	if (gnutls_memcmp(cache->right[digest[0]], digest, DIGEST_SIZE) == 0)
+		return AUTH_ACCEPTED;
+	if (gnutls_memcmp(cache->wrong[digest[0]], digest, DIGEST_SIZE) == 0)
+		return AUTH_REFUSED;
+	verdict = look_closely(user, password, client, cache);
+	if (verdict != AUTH_LATER)
+		memcpy(verdict == AUTH_ACCEPTED ? cache->right[digest[0]] : cache->wrong[digest[0]],
+		       digest, DIGEST_SIZE);
+	return verdict;
+}
+
+enum auth_verdict auth_check(const struct route_users *users, struct route_text credentials,
+			     const struct skep_addr *client, struct auth_cache *cache)
+{
+	enum auth_verdict verdict = AUTH_REFUSED;
 	char buffer[3 * AUTH_SECRET_MAX + 1];
 	const char *password;
-	bool accepted = false;
 
 	if (!decode(credentials, buffer, sizeof(buffer), &password))
-		return false;
-	for (const struct route_user *user = users->first; user && !accepted; user = user->next)
-		accepted = strcmp(user->name, buffer) == 0 && user_accepts(user, password, cache);
+		return AUTH_REFUSED;
+	for (const struct route_user *user = users->first; user && verdict == AUTH_REFUSED;
+	     user = user->next)
+		if (strcmp(user->name, buffer) == 0)
+			verdict = check_user(user, password, client, cache);
 	explicit_bzero(buffer, sizeof(buffer));
-	return accepted;
+	return verdict;
 }

@@ -267,6 +267,11 @@ static void read_sticky(struct reading *reading, const char *value)
 		};
 }
 
+static void read_tunnel_timeout(struct reading *reading, const char *value)
+{
+	route_read_time(&reading->draft, route_text_of(value), &reading->draft.rule.tunnel_ms);
+}
+
 static void read_timeout(struct reading *reading, const char *value)
 {
 	route_read_time(&reading->draft, route_text_of(value), &reading->draft.rule.timeout_ms);
@@ -311,11 +316,22 @@ static const struct {
 	const char *key;
 	void (*read)(struct reading *reading, const char *value);
 } keys[] = {
-	{"redirect", read_redirect}, {"users", read_users},	  {"strip", read_strip},
-	{"rewrite", read_rewrite},   {"port", read_port},	  {"host", read_host},
-	{"path", read_path},	     {"method", read_method},	  {"header", read_header},
-	{"sticky", read_sticky},     {"timeout", read_timeout},	  {"check", read_check},
-	{"entry", read_entry},	     {"priority", read_priority}, {"proxy-protocol", read_nothing},
+	{"redirect", read_redirect},
+	{"users", read_users},
+	{"strip", read_strip},
+	{"rewrite", read_rewrite},
+	{"port", read_port},
+	{"host", read_host},
+	{"path", read_path},
+	{"method", read_method},
+	{"header", read_header},
+	{"sticky", read_sticky},
+	{"timeout", read_timeout},
+	{"check", read_check},
+	{"entry", read_entry},
+	{"priority", read_priority},
+	{"tunnel-timeout", read_tunnel_timeout},
+	{"proxy-protocol", read_nothing},
 };
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
 
