@@ -272,8 +272,8 @@ $(BUILD)/bench/%: selftests/bench/%.c $(LIBRARY)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIBRARY) $(LDLIBS) -o $@
 
 .PHONY: stats
-stats: $(BUILD)/tc.bpf.o
-	@selftests/bench/stats.sh $<
+stats: $(BUILD)/tc.bpf.o $(BUILD)/xdp.bpf.o $(BUILD)/names.bpf.o
+	@selftests/bench/stats.sh $^
 
 .PHONY: tidy
 tidy: $(SKELETONS)

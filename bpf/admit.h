@@ -7,14 +7,16 @@
 #include "maps.h"
 #include "parse.h"
 
-static __noinline int client_is_listed(const struct packet *packet, __u32 service_id)
+__noinline int client_is_listed(const struct packet *packet, __u32 service_id)
 {
 	struct skep_allow_key key = {
 		.prefix_length = 8 * (sizeof(key) - sizeof(key.prefix_length)),
 		.service_id = service_id,
-		.client = packet->flow.client,
 	};
 
+	if (!packet)
+		return 0;
+	key.client = packet->flow.client;
 	return bpf_map_lookup_elem(&allow, &key) != 0;
 }
 

@@ -99,17 +99,19 @@ static __always_inline int mac_swap(struct __sk_buff *skb)
  * Length of the original's payload comes from its IP header, so a GSO packet's counts whole only
  * when linear; its ACK bit is set then, and the length is not used.
  */
-static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *packet)
+__noinline int answer_rst(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct {
 		struct iphdr ip;
 		struct tcphdr tcp;
 	} reply = {};
-	__u32 syn_fin = !!(packet->tcp_flags & TCP_SYN) + !!(packet->tcp_flags & TCP_FIN);
-	__u32 payload = packet->length - sizeof(struct iphdr) - packet->tcp_length;
-	__u32 sum;
+	__u32 sum, syn_fin, payload;
 	int partial;
 
+	if (!packet)
+		return -1;
+	syn_fin = !!(packet->tcp_flags & TCP_SYN) + !!(packet->tcp_flags & TCP_FIN);
+	payload = packet->length - sizeof(struct iphdr) - packet->tcp_length;
 	if (!packet_has_header(packet) || packet->tcp_flags & TCP_RST || payload > 0xffff)
 		return -1;
 	if (bpf_skb_change_tail(skb, LENGTH_TCP, 0))
@@ -196,10 +198,10 @@ static __always_inline int answer_quoting(struct __sk_buff *skb, const struct pa
  * 1122 section 3.2.2.1) from where it was going to, quoting its IP and layer 4 headers. Returns 0,
  * or -1: no answer is due or possible.
  */
-static __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet,
-					 __u8 code, __u32 mtu)
+__noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet, __u8 code,
+				  __u32 mtu)
 {
-	if (!packet_has_header(packet))
+	if (!packet || !packet_has_header(packet))
 		return -1;
 	return packet->flow.protocol == IPPROTO_TCP
 		       ? answer_quoting(skb, packet, code, mtu, QUOTED_TCP,

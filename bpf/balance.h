@@ -83,13 +83,14 @@ static __always_inline int may_take_up(const struct packet *packet,
  * Was the client silent for too long? A RST may still pass: it tells the task that the connection
  * is no more. The clock of another CPU may be ahead by a tick.
  */
-static __always_inline int flow_is_idle(const struct packet *packet, __u32 last_seen, __u32 now,
+static __always_inline int flow_is_idle(const struct scratch *work, const struct table_place *place,
 					const struct skep_service *service)
 {
-	__s32 silent = (__s32)(now - last_seen);
+	__u32 way = place->way & (SKEP_WAYS - 1);
+	__s32 silent = (__s32)(work->now - place->bucket->last_seen[way]);
 
 	return service->idle_ticks && silent > (__s32)service->idle_ticks &&
-	       !(packet->tcp_flags & TCP_RST);
+	       !(work->packet.tcp_flags & TCP_RST);
 }
 
 static __always_inline __u8 flow_first_state(const struct packet *packet)
@@ -100,9 +101,21 @@ static __always_inline __u8 flow_first_state(const struct packet *packet)
 }
 
 /* The clock that needs no counter to be read: it lags by up to a jiffy, and ticks are longer. */
-static __always_inline __u32 ticks_now(void)
+static __always_inline __u32 ticks_read(void)
 {
 	return SKEP_TICKS(bpf_ktime_get_coarse_ns());
+}
+
+/* The same, asked for once in a jiffy; those are read without a call. */
+static __always_inline __u32 ticks_now(struct scratch *work)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (jiffies != work->jiffies) {
+		work->jiffies = jiffies;
+		work->ticks = ticks_read();
+	}
+	return work->ticks;
 }
 
 /* Notes one more packet from the client, in returns. Shared cache lines are written only when
@@ -134,25 +147,18 @@ static __always_inline void flow_renew(const struct table_place *place, const st
 		bucket->last_seen[way] = now;
 }
 
-static __always_inline int flow_get(const struct packet *packet, __u64 hash,
-				    struct skep_flow_choice *flow, struct table_place *place)
+/* Writes a flow. known: the number of the bucket where it was found; 0: it is new. Returns 0 or a
+ * negative error. */
+__noinline int flow_put(__u32 known, const struct table_entry *entry)
 {
-	if (table_get(&flows, &packet->flow, hash, flow, place))
-		return 1;
-	if (packet_is_first(packet))
-		return 0;
-	table_settle(&flows, hash);
-	return table_get(&flows, &packet->flow, hash, flow, place);
-}
-
-/* Writes a flow. known: the bucket where it was found; NULL: it is new. Returns 0 or a negative
- * error. */
-static __noinline int flow_put(struct table_bucket *known, const struct table_entry *entry)
-{
-	const struct skep_flow_choice *flow = (const void *)entry->value;
+	const struct skep_flow_choice *flow;
 	struct table_replaced replaced = {};
-	int evicted = table_put(&flows, known, entry, &replaced);
+	int evicted;
 
+	if (!entry)
+		return -1;
+	flow = (const void *)entry->value;
+	evicted = table_put(&flows, known, entry, &replaced);
 	if (evicted < 0)
 		return -1;
 	live_moved(&replaced, entry->state, flow->counter);
@@ -162,21 +168,23 @@ static __noinline int flow_put(struct table_bucket *known, const struct table_en
 }
 
 /* The flow of work->packet to the task in work->choice. */
-static __always_inline int flow_make(struct scratch *work, struct table_bucket *known, __u64 hash,
+static __always_inline int flow_make(struct scratch *work, __u32 known, __u64 hash,
 				     __be16 source_port, __u32 now)
 {
 	const struct packet *packet = &work->packet;
 	const struct choice *choice = &work->choice;
-	struct skep_flow_choice *flow;
+	struct skep_flow_choice *flow = (struct skep_flow_choice *)work->flow.value;
+	const union {
+		struct skep_flow_choice flow;
+		__u64 word[SKEP_VALUE_WORDS];
+	} value = {{.service_id = choice->service_id,
+		    .counter = choice->counter,
+		    .target_port = choice->target_port}};
 
-	flow = (struct skep_flow_choice *)work->flow.value;
-	*flow = (struct skep_flow_choice){
-		.task = choice->task,
-		.service_id = choice->service_id,
-		.counter = choice->counter,
-		.target_port = choice->target_port,
-	};
-	__builtin_memcpy(work->flow.key, &packet->flow, sizeof(work->flow.key));
+	/* By whole words, as it is read in a moment. */
+	words_copy(work->flow.value, value.word, SKEP_VALUE_WORDS);
+	addr_copy(&flow->task, &choice->task);
+	words_copy(work->flow.key, &packet->flow, SKEP_KEY_WORDS);
 	work->flow.hash = hash;
 	work->flow.now = now;
 	work->flow.source_port = source_port;
@@ -184,49 +192,85 @@ static __always_inline int flow_make(struct scratch *work, struct table_bucket *
 	return flow_put(known, &work->flow);
 }
 
+/* The flow of work->packet, whose hash is in work: into work->value. Returns 0 if there is none. */
+static __always_inline int flow_get(struct scratch *work, struct table_place *place)
+{
+	return table_get(&flows, &work->packet.flow, work->flow_hash, work->value, place);
+}
+
+/* May the packet go on with the flow that was found for it? Then its task is in work->choice. */
+static __always_inline int flow_follow(struct scratch *work, const struct table_place *place,
+				       const struct skep_service *service,
+				       const struct skep_config *config)
+{
+	const struct skep_flow_choice *flow = (const void *)work->value;
+	const struct packet *packet = &work->packet;
+	struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
+
+	if (!task || task->service_id != service->service_id || !task_reachable(task, config) ||
+	    !flow_stays(packet, place->bucket->state[place->way & (SKEP_WAYS - 1)], task))
+		return 0;
+	flow_renew(place, packet, work->now);
+	choice_take(&work->choice, &flow->task, task);
+	work->choice.target_port = flow->target_port;
+	return 1;
+}
+
+/* What is left of balance(), for a packet that is not simply one more of its flow's. fresh: it is a
+ * flow's first, and there is none yet. */
+__noinline enum balance_result balance_rest(const struct skep_service *service, int fresh)
+{
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	struct table_place place = {};
+	int first;
+
+	if (!work || !service || !config)
+		return BALANCE_FULL;
+	first = packet_is_first(&work->packet);
+	if (!fresh) {
+		/* Nobody is writing it by now; without it a connection would be lost. */
+		table_settle(&flows, work->flow_hash);
+		if (flow_get(work, &place)) {
+			int idle = flow_is_idle(work, &place, service);
+
+			if (!idle && flow_follow(work, &place, service, config))
+				return BALANCE_TASK;
+			if (!first)
+				return idle ? BALANCE_IDLE : BALANCE_GONE;
+		}
+	}
+	if (!first && !may_take_up(&work->packet, service))
+		return BALANCE_NO_FLOW;
+	if (!pick(service, work->now))
+		return BALANCE_NO_TASK;
+	if (flow_make(work, place.number, work->flow_hash, 0, work->now))
+		return BALANCE_FULL;
+	work->choice.new_flow = 1;
+	return BALANCE_TASK;
+}
+
 /* The task for work->packet, to a frontend of the given service, into work->choice; makes or renews
  * its flow. */
-static __noinline enum balance_result
+static __always_inline enum balance_result
 balance(struct scratch *work, const struct skep_service *service, const struct skep_config *config)
 {
-	const struct packet *packet = &work->packet;
 	struct choice *choice = &work->choice;
-	__u64 hash = table_hash((const __u64 *)&packet->flow, config->seed);
-	struct skep_flow_choice *flow = (struct skep_flow_choice *)work->value;
 	struct table_place place = {};
-	__u32 now = ticks_now();
+	int found;
 
-	work->now = now;
+	work->now = ticks_now(work);
+	work->flow_hash = table_hash((const __u64 *)&work->packet.flow, config->seed);
 	choice->service_id = service->service_id;
 	choice->target_port = service->target_port;
 	choice->new_flow = 0;
 	choice->dsr = !!(service->flags & SKEP_SERVICE_DSR);
 
-	if (flow_get(packet, hash, flow, &place)) {
-		__u32 way = place.way & (SKEP_WAYS - 1);
-		struct skep_task *task = bpf_map_lookup_elem(&tasks, &flow->task);
-		int idle = flow_is_idle(packet, place.bucket->last_seen[way], now, service);
-
-		if (task && task->service_id == service->service_id &&
-		    task_reachable(task, config) && !idle &&
-		    flow_stays(packet, place.bucket->state[way], task)) {
-			flow_renew(&place, packet, now);
-			choice_take(choice, &flow->task, task);
-			choice->target_port = flow->target_port;
-			return BALANCE_TASK;
-		}
-		if (!packet_is_first(packet))
-			return idle ? BALANCE_IDLE : BALANCE_GONE;
-	}
-	if (!packet_is_first(packet) && !may_take_up(packet, service))
-		return BALANCE_NO_FLOW;
-	if (!pick(work, service, config, now))
-		return BALANCE_NO_TASK;
-
-	if (flow_make(work, place.bucket, hash, 0, now))
-		return BALANCE_FULL;
-	choice->new_flow = 1;
-	return BALANCE_TASK;
+	found = flow_get(work, &place);
+	if (found && !flow_is_idle(work, &place, service) &&
+	    flow_follow(work, &place, service, config))
+		return BALANCE_TASK;
+	return balance_rest(service, !found && packet_is_first(&work->packet));
 }
 
 #endif

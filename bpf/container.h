@@ -41,7 +41,7 @@ static __always_inline void container_path(struct scratch *work, const struct sk
 		.mode = SKEP_RETURN_CONTAINER,
 	};
 	work->path.hash = return_hash(key, config->seed);
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
 }
@@ -58,19 +58,32 @@ static __always_inline int path_is_noted(const struct scratch *work)
 	       skep_addr_equal(&known->frontend, &path->frontend);
 }
 
-/* The port that the flow goes by, noted anew if it has to be. Returns 0 or a verdict. */
-static __always_inline int container_port(struct scratch *work, const struct skep_config *config,
-					  __u32 ifindex, __be16 *port)
+/*
+ * The port of this node that the flow of work->packet, or the one that the error there is about,
+ * goes by: into work->path's key, noted anew if it has to be. Returns 0 or a verdict.
+ */
+__noinline int container_port(__u32 ifindex)
 {
-	__u64 flow_hash = table_hash((const __u64 *)&work->packet.flow, config->seed);
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
 	struct table_place place = {};
-	__u32 given = flow_source_port(work, flow_hash);
+	__u64 flow_hash;
+	__u32 given;
 
+	if (!work || !config)
+		return SKEP_DROP_ERROR;
+	if (skep_addr_is_zero(&config->underlay))
+		return SKEP_DROP_NO_ROUTE;
+	flow_hash = table_hash((const __u64 *)&work->packet.flow, config->seed);
+	given = flow_source_port(flow_hash);
+	if (given || work->packet.is_error)
+		container_path(work, config, ifindex,
+			       given ? (__be16)given : work->packet.flow.client_port);
+	if (work->packet.is_error)
+		return 0;
 	if (given) {
-		*port = (__be16)given;
-		container_path(work, config, ifindex, *port);
 		if (!table_get(&returns, work->path.key, work->path.hash, work->value, &place))
-			return return_put(NULL, &work->path);
+			return return_put(0, &work->path);
 		if (path_is_noted(work)) {
 			place_renew(&place, &work->packet, work->path.now);
 			return 0;
@@ -83,41 +96,37 @@ static __always_inline int container_port(struct scratch *work, const struct ske
 	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
 		__u32 free =
 			SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
+		int number;
 
-		*port = bpf_htons(free);
-		place.bucket = NULL;
-		container_path(work, config, ifindex, *port);
-		if (table_get(&returns, work->path.key, work->path.hash, work->value, &place) &&
-		    !return_is_free(&place, work->path.now))
+		container_path(work, config, ifindex, bpf_htons(free));
+		number = return_free_at(config->seed);
+		if (number < 0)
 			continue;
 		/* The flow is there: it was made when its task was chosen. */
-		if (flow_set_source_port(work, flow_hash, *port))
+		if (flow_set_source_port(flow_hash, bpf_htons(free)))
 			return SKEP_DROP_ERROR;
-		return return_put(place.bucket, &work->path);
+		return return_put(number, &work->path);
 	}
 	return SKEP_DROP_COLLISION;
 }
 
-/* Gives the packet this node's address as source, in work->packet too. Returns 0 or a verdict. */
-static __noinline int container_masquerade(struct __sk_buff *skb, struct scratch *work,
-					   const struct skep_config *config)
+/* Gives the packet this node's address as source, and the port of container_port(); in work->packet
+ * too. Returns 0 or a verdict. */
+__noinline int container_masquerade(struct __sk_buff *skb)
 {
-	struct packet *packet = &work->packet;
-	__be16 port = 0;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	struct packet *packet;
+	__be16 port;
 	int verdict;
 
-	if (skep_addr_is_zero(&config->underlay))
-		return SKEP_DROP_NO_ROUTE;
+	if (!work || !config)
+		return SKEP_DROP_ERROR;
+	packet = &work->packet;
+	port = ((const struct skep_return_key *)work->path.key)->client_port;
 	/* As a bridge's port it was for the bridge; now it is for whom skep hands it to. */
 	if (bpf_skb_change_type(skb, PACKET_HOST))
 		return SKEP_DROP_ERROR;
-	if (packet->is_error) {
-		port = icmp_source_port(work, config);
-	} else {
-		verdict = container_port(work, config, skb->ifindex, &port);
-		if (verdict)
-			return verdict;
-	}
 	verdict = packet->is_error ? icmp_rewrite(skb, NAT_SOURCE, config->underlay.word[3], port,
 						  packet->flow.frontend_port)
 				   : nat_rewrite(skb, packet, NAT_SOURCE, config->underlay.word[3],
@@ -129,14 +138,19 @@ static __noinline int container_masquerade(struct __sk_buff *skb, struct scratch
 }
 
 /* A reply from frontend to this node's own address: into the container that it belongs to. */
-static __noinline int send_to_container(struct __sk_buff *skb, struct scratch *work,
-					const struct skep_config *config)
+__noinline int send_to_container(struct __sk_buff *skb)
 {
-	const struct skep_return_path *path = (const void *)work->value;
-	struct packet *packet = &work->packet;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	const struct skep_return_path *path;
 	struct table_place place = {};
+	struct packet *packet;
 	int verdict;
 
+	if (!work || !config)
+		return TC_ACT_SHOT;
+	path = (const void *)work->value;
+	packet = &work->packet;
 	if (!table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed),
 		       work->value, &place) ||
 	    path->mode != SKEP_RETURN_CONTAINER)

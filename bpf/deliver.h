@@ -63,23 +63,28 @@ struct way_out {
  * Finds it for a packet from frontend to client, as `reply` has them. NO_NEIGH is no failure, as
  * bpf_redirect_neigh() asks for the neighbour itself.
  */
-static __noinline void way_out_find(struct __sk_buff *skb, const struct skep_config *config,
-				    const struct skep_return_key *reply, struct way_out *way)
+__noinline int way_out_find(struct __sk_buff *skb, const struct skep_return_key *reply,
+			    struct way_out *way)
 {
-	struct bpf_fib_lookup fib =
-		route_question(config, skb->ifindex, reply->task.word[3], reply->task_port,
-			       reply->client.word[3], reply->client_port, reply->protocol);
-	long result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	const struct skep_config *config = config_get();
+	struct bpf_fib_lookup fib;
+	long result;
 
+	if (!config || !reply || !way)
+		return -1;
+	fib = route_question(config, skb->ifindex, reply->task.word[3], reply->task_port,
+			     reply->client.word[3], reply->client_port, reply->protocol);
+	result = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	__builtin_memset(way, 0, sizeof(*way));
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return;
+		return -1;
 	way->ifindex = fib.ifindex;
 	way->next.nh_family = fib.family;
 	if (fib.family == FAMILY_IPV4)
 		way->next.ipv4_nh = fib.ipv4_dst; /* the gateway, or the client itself */
 	else					  /* IPv4 by an IPv6 gateway (RFC 5549) */
 		__builtin_memcpy(way->next.ipv6_nh, fib.ipv6_dst, sizeof(way->next.ipv6_nh));
+	return 0;
 }
 
 static __always_inline int way_out_take(struct way_out *way)
@@ -90,12 +95,14 @@ static __always_inline int way_out_take(struct way_out *way)
 }
 
 /* Out to the client: the packet as it is by now, from frontend to client. */
-static __noinline int send_to_client(struct __sk_buff *skb, const struct skep_config *config,
-				     const struct packet *packet)
+__noinline int send_to_client(struct __sk_buff *skb, const struct packet *packet)
 {
-	struct way_out way;
+	const struct skep_config *config = config_get();
+	struct way_out way = {};
 
-	way_out_find(skb, config, &packet->reply, &way);
+	if (!config || !packet)
+		return TC_ACT_SHOT;
+	way_out_find(skb, &packet->reply, &way);
 	return way_out_take(&way);
 }
 

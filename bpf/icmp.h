@@ -40,11 +40,11 @@ _Static_assert(sizeof(struct icmp_error) == 56, "icmp_error");
 
 /* Gives an ICMP error the tuple that it travels by. Returns PARSED, or the verdict that parse_skb()
  * gave. */
-static __noinline int icmp_parse(struct __sk_buff *skb, struct packet *packet)
+__noinline int icmp_parse(struct __sk_buff *skb, struct packet *packet)
 {
 	struct icmp_error error;
 
-	if (packet->flow.protocol != IPPROTO_ICMP || packet->fragment ||
+	if (!packet || packet->flow.protocol != IPPROTO_ICMP || packet->fragment ||
 	    bpf_skb_load_bytes(skb, OFFSET_IP, &error, sizeof(error)))
 		return SKEP_PASS_PROTOCOL;
 	if (error.icmp.type != ICMP_DEST_UNREACH && error.icmp.type != ICMP_TIME_EXCEEDED &&
@@ -93,8 +93,8 @@ static __always_inline void icmp_set_addr(struct icmp_checks *checks, struct iph
  * nat_rewrite() for an ICMP error. The quotation runs the other way, so the message's source is the
  * quoted destination. Returns 0 or a verdict.
  */
-static __noinline int icmp_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 addr,
-				   __be16 port, __be16 other_port)
+__noinline int icmp_rewrite(struct __sk_buff *skb, enum nat_end end, __be32 addr, __be16 port,
+			    __be16 other_port)
 {
 	struct icmp_error error;
 	struct icmp_checks checks;
@@ -147,23 +147,28 @@ static __always_inline __be16 icmp_source_port(struct scratch *work,
 					       const struct skep_config *config)
 {
 	const struct skep_flow_key *key = &work->packet.flow;
-	__u32 given = flow_source_port(work, table_hash((const __u64 *)key, config->seed));
+	__u32 given = flow_source_port(table_hash((const __u64 *)key, config->seed));
 
 	return given ? (__be16)given : key->client_port;
 }
 
 /* Where the flow goes to that the error in work->packet is about, into work->choice. An error
  * neither makes a flow nor renews one. */
-static __noinline enum balance_result icmp_follow(struct scratch *work,
-						  const struct skep_service *service,
-						  const struct skep_config *config)
+__noinline enum balance_result icmp_follow(const struct skep_service *service)
 {
-	const struct skep_flow_choice *flow = (const void *)work->value;
-	const struct skep_flow_key *key = &work->packet.flow;
-	__u64 hash = table_hash((const __u64 *)key, config->seed);
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	const struct skep_flow_choice *flow;
+	const struct skep_flow_key *key;
 	struct table_place place = {};
 	struct skep_task *task;
+	__u64 hash;
 
+	if (!work || !service || !config)
+		return BALANCE_FULL;
+	flow = (const void *)work->value;
+	key = &work->packet.flow;
+	hash = table_hash((const __u64 *)key, config->seed);
 	if (!table_get(&flows, key, hash, work->value, &place))
 		return BALANCE_NO_FLOW;
 	task = bpf_map_lookup_elem(&tasks, &flow->task);

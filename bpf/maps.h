@@ -45,7 +45,8 @@ struct {
 /*
  * One service's ring. The map itself is never made (the agent switches it off); it stands here
  * because clang writes a type out in full only for a map, not for what `values` below points to,
- * and bpftool needs the names.
+ * and bpftool needs the names. It must come first among clang's variables, so it is defined here
+ * and now, not tentatively.
  */
 struct ring {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -53,7 +54,7 @@ struct ring {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, union skep_ring_slot);
-} ring SEC(".maps");
+} ring SEC(".maps") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
@@ -76,8 +77,11 @@ struct {
 	__type(value, struct skep_node);
 } nodes SEC(".maps");
 
+/* Nobody maps the tables, and nobody could; but what could be mapped begins at a page, so that
+ * buckets are whole cache lines. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_flow_bucket);
@@ -85,6 +89,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct skep_return_bucket);

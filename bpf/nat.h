@@ -122,27 +122,29 @@ static __always_inline int ttl_decrement(struct __sk_buff *skb)
 
 /* Lowers the MSS option of a SYN or SYN-ACK that goes through the tunnel, so that neither end sends
  * segments that would have to be cut. */
-static __noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet,
-				__u32 tunnel_mtu)
+__noinline int mss_clamp(struct __sk_buff *skb, const struct packet *packet, __u32 tunnel_mtu)
 {
-	__u8 options[TCP_OPTIONS_MAX] = {};
+	struct tcp_options options = {};
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu));
-	__u32 last = packet->tcp_length - sizeof(struct tcphdr) - 1; /* byte of the options */
-	__u32 at;
+	__u32 last, at;
 
-	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
+	if (!packet || packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
 		return 0;
-	/* Before Linux 6.8 the verifier learns nothing from a comparison with 0: this way it knows that
-	 * last + 1 is more. */
+	last = packet->tcp_length - sizeof(struct tcphdr) - 1; /* byte of the options */
+	/* Before Linux 6.8 the verifier learns nothing from a comparison with 0: this way it knows
+	 * that last + 1 is more. */
 	barrier_var(last);
 	if (last >= TCP_OPTIONS_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options, last + 1))
+	if (bpf_skb_load_bytes(skb, LENGTH_TCP, options.byte, last + 1))
 		return SKEP_DROP_ERROR;
-	at = mss_find(options, mss_limit(tunnel_mtu));
+	at = mss_find(&options, mss_limit(tunnel_mtu));
 	if (!at)
 		return 0;
-	__builtin_memcpy(&old_mss, &options[at], sizeof(old_mss));
+	barrier_var(at); /* or both tests become one, from which the verifier learns nothing */
+	if (at > TCP_OPTIONS_MAX - sizeof(__be16))
+		return 0;
+	__builtin_memcpy(&old_mss, &options.byte[at], sizeof(old_mss));
 	if (bpf_l4_csum_replace(skb, OFFSET_TCP_CHECK, mss_word(old_mss, at), mss_word(new_mss, at),
 				sizeof(new_mss)) ||
 	    bpf_skb_store_bytes(skb, LENGTH_TCP + at, &new_mss, sizeof(new_mss), 0))

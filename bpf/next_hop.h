@@ -28,7 +28,7 @@ struct next_hop {
 	__u32 asked; /* ticks */
 	__u32 ifindex;
 	__u32 mtu;
-	__u8 mac_to[ETH_ALEN], mac_from[ETH_ALEN];
+	struct mac_pair macs;
 	__u16 id; /* of the next IPv4 packet that is made here */
 	__u8 pad[2];
 };
@@ -58,8 +58,8 @@ static __always_inline int next_hop_ask(struct xdp_md *xdp, const struct skep_co
 	next->asked = now;
 	next->ifindex = fib.ifindex;
 	next->mtu = fib.mtu_result;
-	__builtin_memcpy(next->mac_to, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(next->mac_from, fib.smac, ETH_ALEN);
+	__builtin_memcpy(&next->macs, fib.dmac, ETH_ALEN);
+	__builtin_memcpy((__u8 *)&next->macs + ETH_ALEN, fib.smac, ETH_ALEN);
 	next->id = bpf_get_prandom_u32();
 	return 0;
 }

@@ -33,11 +33,15 @@ static __always_inline int outside_is_for(const struct skep_return_path *known,
 }
 
 /* As return_elsewhere(), from other ports, and always. */
-static __noinline int outside_new_port(struct scratch *work, __u64 flow_hash, __u64 seed)
+static __always_inline int outside_new_port(__u64 flow_hash, __u64 seed)
 {
-	struct skep_return_key *key = (void *)work->path.key;
+	struct scratch *work = scratch_get();
 	struct table_place place = {};
+	struct skep_return_key *key;
 
+	if (!work)
+		return SKEP_DROP_ERROR;
+	key = (void *)work->path.key;
 	if (!packet_is_first(&work->packet))
 		return SKEP_DROP_COLLISION;
 #pragma clang loop unroll(disable)
@@ -48,15 +52,16 @@ static __noinline int outside_new_port(struct scratch *work, __u64 flow_hash, __
 			.protocol = key->protocol,
 		};
 
+		int number;
+
 		key->client_port = bpf_htons(OUTSIDE_PORT_FIRST + bpf_get_prandom_u32() % span);
 		frontend.port = key->client_port;
-		work->path.hash = return_hash(key, seed);
-		place.bucket = NULL;
-		if (bpf_map_lookup_elem(&services, &frontend) ||
-		    (table_get(&returns, key, work->path.hash, work->value, &place) &&
-		     !return_is_free(&place, work->path.now)))
+		if (bpf_map_lookup_elem(&services, &frontend))
 			continue;
-		if (return_put(place.bucket, &work->path))
+		number = return_free_at(seed);
+		if (number < 0)
+			continue;
+		if (return_put(number, &work->path))
 			return SKEP_DROP_ERROR;
 		if (!table_get(&flows, &work->packet.flow, flow_hash, work->value, &place))
 			return SKEP_DROP_ERROR;
@@ -77,25 +82,32 @@ static __always_inline int outside_note(struct scratch *work, __u64 seed)
 	struct table_place place = {};
 	int found;
 
-	key->client_port = (__be16)flow_source_port(work, flow_hash);
+	key->client_port = (__be16)flow_source_port(flow_hash);
 	if (!key->client_port)
-		return outside_new_port(work, flow_hash, seed);
+		return outside_new_port(flow_hash, seed);
 	work->path.hash = return_hash(key, seed);
 	found = table_get(&returns, key, work->path.hash, work->value, &place);
 	if (!found)
-		return return_put(NULL, &work->path);
+		return return_put(0, &work->path);
 	if (!outside_is_for(known, packet))
-		return outside_new_port(work, flow_hash, seed);
+		return outside_new_port(flow_hash, seed);
 	place_renew(&place, packet, work->path.now);
 	return 0;
 }
 
-static __noinline int outside_remember(struct scratch *work, const struct skep_config *config)
+__noinline int outside_remember(void)
 {
-	struct skep_return_path *path = (void *)work->path.value;
-	struct skep_return_key *key = (void *)work->path.key;
-	const struct packet *packet = &work->packet;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	struct skep_return_path *path;
+	struct skep_return_key *key;
+	const struct packet *packet;
 
+	if (!work || !config)
+		return SKEP_DROP_ERROR;
+	path = (void *)work->path.value;
+	key = (void *)work->path.key;
+	packet = &work->packet;
 	if (packet->is_error)
 		return SKEP_DROP_NO_TASK;
 	/* A later fragment has no ports to note, and its first one did. */
@@ -114,22 +126,29 @@ static __noinline int outside_remember(struct scratch *work, const struct skep_c
 		.client_port = packet->flow.client_port,
 		.mode = SKEP_RETURN_OUTSIDE,
 	};
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
 	return outside_note(work, config->seed);
 }
 
 /* A client's packet, to the back end in work->choice, once outside_remember() has its port. */
-static __noinline int outside_send(struct __sk_buff *skb, struct scratch *work,
-				   const struct skep_config *config)
+__noinline int outside_send(struct __sk_buff *skb)
 {
-	const struct skep_return_key *key = (const void *)work->path.key;
-	struct packet *packet = &work->packet;
-	__be32 backend = work->choice.task.word[3];
-	__be16 port = work->choice.target_port;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	const struct skep_return_key *key;
+	struct packet *packet;
+	__be32 backend;
+	__be16 port;
 	int verdict;
 
+	if (!work || !config)
+		return TC_ACT_SHOT;
+	key = (const void *)work->path.key;
+	packet = &work->packet;
+	backend = work->choice.task.word[3];
+	port = work->choice.target_port;
 	verdict = nat_rewrite(skb, packet, NAT_DESTINATION, backend, port, key->client_port);
 	if (!verdict)
 		verdict = nat_address(skb, packet, NAT_SOURCE, packet->flow.client.word[3],
@@ -140,21 +159,26 @@ static __noinline int outside_send(struct __sk_buff *skb, struct scratch *work,
 	packet->reply.client = skep_addr_v4(backend);
 	packet->reply.task_port = key->client_port;
 	packet->reply.client_port = port;
-	return send_to_client(skb, config, packet);
+	return send_to_client(skb, packet);
 }
 
-/* A packet to this host itself: is it such a back end's reply? Returns the program's result, or
- * OUTSIDE_NOT. */
+/* A packet to this host itself: is it such a back end's reply? Returns OUTSIDE_NOT, a verdict, or
+ * 0: the packet, and work->packet, are ready for send_to_client(). */
 #define OUTSIDE_NOT -1
 
-static __noinline int outside_return(struct __sk_buff *skb, struct scratch *work,
-				     const struct skep_config *config)
+__noinline int outside_return(struct __sk_buff *skb)
 {
-	struct packet *packet = &work->packet;
-	const struct skep_return_path *path = (const void *)work->value;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	const struct skep_return_path *path;
 	struct table_place place = {};
+	struct packet *packet;
 	int verdict;
 
+	if (!work || !config)
+		return OUTSIDE_NOT;
+	packet = &work->packet;
+	path = (const void *)work->value;
 	if (packet->is_error || !skep_addr_equal(&packet->reply.client, &config->underlay) ||
 	    !table_get(&returns, &packet->reply, return_hash(&packet->reply, config->seed),
 		       work->value, &place) ||
@@ -169,13 +193,11 @@ static __noinline int outside_return(struct __sk_buff *skb, struct scratch *work
 	if (!verdict)
 		verdict = nat_address(skb, packet, NAT_DESTINATION, packet->reply.client.word[3],
 				      path->ingress.word[3]);
-	if (verdict)
-		return drop(verdict);
 	packet->reply.task = path->frontend;
 	packet->reply.client = path->ingress;
 	packet->reply.task_port = path->frontend_port;
 	packet->reply.client_port = path->client_port;
-	return send_to_client(skb, config, packet);
+	return verdict;
 }
 
 #endif

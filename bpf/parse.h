@@ -59,6 +59,7 @@ struct packet {
 	__u8 is_error;	 /* ICMP; the tuple is that of the packet that it quotes, turned round */
 	__u8 dont_fragment;
 	__be16 id; /* of IPv4; common to a packet's fragments */
+	__u8 pad[6];
 };
 
 _Static_assert(offsetof(struct skep_flow_key, client) == offsetof(struct skep_return_key, task),
@@ -110,6 +111,32 @@ static __always_inline void addr_write(struct skep_addr *to, __be32 ipv4)
 
 	((__u64 *)to)[0] = value.word[0];
 	((__u64 *)to)[1] = value.word[1];
+}
+
+/* As two words, likewise. Both lie at multiples of eight bytes. */
+static __always_inline void addr_copy(struct skep_addr *to, const struct skep_addr *from)
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+/* In two pieces, not in six, as the compiler does by itself, which knows nothing of where it lies.
+ */
+static __always_inline void mac_copy(void *to, const void *from)
+{
+	*(__u32 *)to = *(const __u32 *)from;
+	((__u16 *)to)[2] = ((const __u16 *)from)[2];
+}
+
+/* Destination and source, as they lie in an Ethernet header. */
+struct mac_pair {
+	__u32 word[3];
+};
+
+static __always_inline int mac_equal(const void *a, const void *b)
+{
+	return *(const __u32 *)a == *(const __u32 *)b &&
+	       ((const __u16 *)a)[2] == ((const __u16 *)b)[2];
 }
 
 /* ports: source and destination, as they lie in TCP's and UDP's headers. */

@@ -21,8 +21,8 @@
 static __always_inline void choice_take(struct choice *choice, const struct skep_addr *addr,
 					const struct skep_task *task)
 {
-	choice->task = *addr;
-	choice->node = task->node;
+	addr_copy(&choice->task, addr);
+	addr_copy(&choice->node, &task->node);
 	choice->ifindex = task->ifindex;
 	choice->counter = task->counter;
 	if (skep_addr_is_outside(addr))
@@ -202,15 +202,21 @@ static __always_inline int pick_by_client(void *ring, struct skep_ring_header *h
 }
 
 /* A task for work->packet, into work->choice. Returns 0 if no serving task was found. */
-static __noinline int pick(struct scratch *work, const struct skep_service *service,
-			   const struct skep_config *config, __u32 now)
+__noinline int pick(const struct skep_service *service, __u32 now)
 {
-	const struct packet *packet = &work->packet;
-	struct choice *choice = &work->choice;
-	__u32 ring_id = service->ring ? service->ring : service->service_id, zero = 0;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
 	union skep_ring_slot *first;
+	const struct packet *packet;
+	__u32 ring_id, zero = 0;
+	struct choice *choice;
 	void *ring;
 
+	if (!work || !service || !config)
+		return 0;
+	packet = &work->packet;
+	choice = &work->choice;
+	ring_id = service->ring ? service->ring : service->service_id;
 	ring = bpf_map_lookup_elem(&rings, &ring_id);
 	if (!ring)
 		return 0;

@@ -49,34 +49,58 @@ static __always_inline __u64 return_hash(const void *key, __u64 seed)
 	return table_hash(key, seed);
 }
 
-static __noinline int return_put(struct table_bucket *known, const struct table_entry *entry)
+/* As flow_put(). Returns 0 or a verdict. */
+__noinline int return_put(__u32 known, const struct table_entry *entry)
 {
 	struct table_replaced replaced; /* returns are not counted */
-	int evicted = table_put(&returns, known, entry, &replaced);
+	int evicted;
 
+	if (!entry)
+		return SKEP_DROP_ERROR;
+	evicted = table_put(&returns, known, entry, &replaced);
 	if (evicted > 0)
 		count_verdict(SKEP_FLOW_EVICTED);
 	return evicted < 0 ? SKEP_DROP_ERROR : 0;
 }
 
-/* The source port that the flow was given before, if it was. */
-static __noinline __u32 flow_source_port(struct scratch *work, __u64 flow_hash)
+/* May work->path be noted under its key? Returns the number of the bucket where that is already,
+ * for return_put(); 0: it is nowhere; -1: it is another's. Sets the path's hash. */
+__noinline int return_free_at(__u64 seed)
 {
+	struct scratch *work = scratch_get();
 	struct table_place place = {};
 
-	if (!table_get(&flows, &work->packet.flow, flow_hash, work->value, &place))
+	if (!work)
+		return -1;
+	work->path.hash = return_hash(work->path.key, seed);
+	if (!table_get(&returns, work->path.key, work->path.hash, work->value, &place))
+		return 0;
+	return return_is_free(&place, work->path.now) ? (int)place.number : -1;
+}
+
+/* The source port that the flow was given before, if it was. */
+__noinline __u32 flow_source_port(__u64 flow_hash)
+{
+	struct scratch *work = scratch_get();
+	struct table_place place = {};
+
+	if (!work || !table_get(&flows, &work->packet.flow, flow_hash, work->value, &place))
 		return 0;
 	return place.bucket->way[place.way & (SKEP_WAYS - 1)].source_port;
 }
 
 /* Gives the flow a source port of its own: writes it where the flow's next packets will look.
  * Returns 0 or a negative error. */
-static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash, __u32 source_port)
+__noinline int flow_set_source_port(__u64 flow_hash, __u32 source_port)
 {
-	const struct skep_return_key *key = (const void *)work->path.key;
+	struct scratch *work = scratch_get();
+	const struct skep_return_key *key;
 	struct table_place place = {};
 	struct skep_task *task;
 
+	if (!work)
+		return -1;
+	key = (const void *)work->path.key;
 	if (table_get(&flows, &work->packet.flow, flow_hash, work->value, &place)) {
 		place.bucket->way[place.way & (SKEP_WAYS - 1)].source_port = (__be16)source_port;
 		return 0;
@@ -86,7 +110,7 @@ static __noinline int flow_set_source_port(struct scratch *work, __u64 flow_hash
 	work->choice.service_id = task ? task->service_id : 0;
 	work->choice.counter = task ? task->counter : COUNTER_NONE;
 	work->choice.target_port = key->task_port;
-	return flow_make(work, NULL, flow_hash, (__be16)source_port, work->path.now);
+	return flow_make(work, 0, flow_hash, (__be16)source_port, work->path.now);
 }
 
 /*
@@ -103,17 +127,16 @@ static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_has
 	for (int try = 0; try < SOURCE_PORT_TRIES; try++) {
 		__u32 port =
 			SOURCE_PORT_FIRST + bpf_get_prandom_u32() % (65536 - SOURCE_PORT_FIRST);
-		struct table_place place = {};
+		int number;
 
 		key->client_port = bpf_htons(port);
-		work->path.hash = return_hash(key, seed);
-		if (table_get(&returns, key, work->path.hash, work->value, &place) &&
-		    !return_is_free(&place, work->path.now))
+		number = return_free_at(seed);
+		if (number < 0)
 			continue;
-		if (flow_set_source_port(work, flow_hash, key->client_port))
+		if (flow_set_source_port(flow_hash, key->client_port))
 			return SKEP_DROP_ERROR;
 		count_verdict(SKEP_SOURCE_PORT_CHANGED);
-		return return_put(place.bucket, &work->path);
+		return return_put(number, &work->path);
 	}
 	return SKEP_DROP_COLLISION;
 }
@@ -123,17 +146,24 @@ static __always_inline int return_elsewhere(struct scratch *work, __u64 flow_has
  * packet in work->packet; work->path afterwards has the key under which it was noted; its client
  * port is the source port that the task shall see. Returns 0 or a verdict.
  */
-static __noinline int return_note(struct scratch *work, __u64 seed)
+__noinline int return_note(__u64 seed)
 {
-	const struct packet *packet = &work->packet;
-	const struct skep_return_path *path = (const void *)work->path.value;
-	const struct skep_return_path *known = (const void *)work->value;
-	struct skep_return_key *key = (void *)work->path.key;
+	struct scratch *work = scratch_get();
+	const struct skep_return_path *path, *known;
 	struct table_place place = {};
-	__u32 now = work->path.now;
+	const struct packet *packet;
+	struct skep_return_key *key;
 	__u64 flow_hash;
+	__u32 now;
 	int found;
 
+	if (!work)
+		return SKEP_DROP_ERROR;
+	packet = &work->packet;
+	path = (const void *)work->path.value;
+	known = (const void *)work->value;
+	key = (void *)work->path.key;
+	now = work->path.now;
 	work->path.hash = return_hash(key, seed);
 	found = table_get(&returns, key, work->path.hash, work->value, &place);
 	if (!found || !return_is_for(known, packet)) {
@@ -142,11 +172,11 @@ static __noinline int return_note(struct scratch *work, __u64 seed)
 		__be16 given;
 
 		flow_hash = table_hash((const __u64 *)&packet->flow, seed);
-		given = (__be16)flow_source_port(work, flow_hash);
+		given = (__be16)flow_source_port(flow_hash);
 		if (given) {
 			key->client_port = given;
 			work->path.hash = return_hash(key, seed);
-			place.bucket = NULL;
+			place.number = 0;
 		}
 		if (given || found)
 			found = table_get(&returns, key, work->path.hash, work->value, &place);
@@ -158,7 +188,7 @@ static __noinline int return_note(struct scratch *work, __u64 seed)
 		place_renew(&place, packet, now);
 		return 0;
 	}
-	return return_put(place.bucket, &work->path);
+	return return_put(place.number, &work->path);
 }
 
 /* Notes it for work->packet, which goes to this task. *source_port: what the task shall see.
@@ -187,10 +217,10 @@ static __always_inline int return_remember(struct scratch *work, const struct sk
 		.client_port = packet->flow.client_port,
 		.mode = mode,
 	};
-	work->path.now = ticks_now();
+	work->path.now = ticks_now(work);
 	work->path.source_port = 0;
 	work->path.state = flow_advance(flow_first_state(packet), packet);
-	verdict = return_note(work, config->seed);
+	verdict = return_note(config->seed);
 	*source_port = key->client_port;
 	return verdict;
 }

@@ -44,34 +44,51 @@ static __always_inline __u16 mss_limit(__u32 tunnel_mtu)
 	return tunnel_mtu - sizeof(struct iphdr) - sizeof(struct tcphdr);
 }
 
+struct tcp_options {
+	__u8 byte[TCP_OPTIONS_MAX] __attribute__((aligned(4)));
+	__u32 at; /* of mss_find() */
+};
+
 /*
  * Where in a SYN's options the value of the MSS option lies, if that is more than the limit; 0:
  * there is nothing to clamp. Options end with zeros. A SYN without the option means 536 bytes,
  * which always fit.
+ *
+ * The place is kept in memory, of which the verifier knows nothing: it would follow each way that
+ * leads to a place.
  */
-static __always_inline __u32 mss_find(const __u8 options[TCP_OPTIONS_MAX], __u16 limit)
+__noinline int mss_find(struct tcp_options *options, __u16 limit)
 {
-	__u32 at = 0;
-
+	if (!options)
+		return 0;
+	options->at = 0;
 	for (int i = 0; i < TCP_OPTION_LOOKUP; i++) {
+		const __u8 *option;
 		__be16 mss;
+		__u32 at;
 
-		barrier_var(at); /* compared is what is used: a copy tells the verifier of 6.1 nothing */
-		if (at > TCP_OPTIONS_MAX - 4 || options[at] == TCP_OPTION_END)
+		barrier();
+		at = options->at;
+		barrier_var(at); /* compared is what is used: a copy tells the verifier of 6.1
+				    nothing */
+		if (at > TCP_OPTIONS_MAX - 4)
 			return 0;
-		if (options[at] == TCP_OPTION_NOP) {
-			at++;
+		option = &options->byte[at];
+		if (option[0] == TCP_OPTION_END)
+			return 0;
+		if (option[0] == TCP_OPTION_NOP) {
+			options->at = at + 1;
 			continue;
 		}
-		if (options[at] != TCP_OPTION_MSS) {
-			if (options[at + 1] < 2)
+		if (option[0] != TCP_OPTION_MSS) {
+			if (option[1] < 2)
 				return 0;
-			at += options[at + 1];
+			options->at = at + option[1];
 			continue;
 		}
-		if (options[at + 1] != 4)
+		if (option[1] != 4)
 			return 0;
-		__builtin_memcpy(&mss, &options[at + 2], sizeof(mss));
+		__builtin_memcpy(&mss, option + 2, sizeof(mss));
 		return bpf_ntohs(mss) > limit ? at + 2 : 0;
 	}
 	return 0;

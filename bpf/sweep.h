@@ -72,7 +72,7 @@ static __noinline void sweep_way(struct table_bucket *bucket, __u32 at)
 	if (!state_lives(state))
 		return;
 	/* The time is read last, so it is not earlier than when the flow was seen. */
-	after = state_after(&key, &flow, state, ticks_now() - seen);
+	after = state_after(&key, &flow, state, ticks_read() - seen);
 	if (after == state)
 		return;
 	bpf_spin_lock(&bucket->lock);

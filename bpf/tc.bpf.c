@@ -105,9 +105,10 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 	int verdict;
 
 	if (!service && config->outside) {
-		verdict = outside_return(skb, work, config);
+		/* One after another, not one in another: the stack is small. */
+		verdict = outside_return(skb);
 		if (verdict != OUTSIDE_NOT)
-			return verdict;
+			return verdict ? drop(verdict) : send_to_client(skb, packet);
 	}
 	if (!service)
 		return pass(SKEP_PASS_NO_FRONTEND);
@@ -120,8 +121,7 @@ static __always_inline int choose(struct __sk_buff *skb, struct scratch *work,
 		return drop(verdict);
 	if (packet->fragment == FRAGMENT_FIRST)
 		fragment_remember(packet);
-	switch (packet->is_error ? icmp_follow(work, service, config)
-				 : balance(work, service, config)) {
+	switch (packet->is_error ? icmp_follow(service) : balance(work, service, config)) {
 	case BALANCE_TASK:
 		return CHOSEN;
 	case BALANCE_NO_FLOW:
@@ -162,8 +162,8 @@ static __always_inline int send_to_task(struct __sk_buff *skb, struct scratch *w
 			       choice->target_port, ingress, mode);
 	if (skep_addr_is_outside(&choice->task)) {
 		/* One after another, not one in another: the stack is small. */
-		verdict = outside_remember(work, config);
-		return verdict ? drop(verdict) : outside_send(skb, work, config);
+		verdict = outside_remember();
+		return verdict ? drop(verdict) : outside_send(skb);
 	}
 
 	if (packet_too_big(skb, packet, config->tunnel_mtu))
@@ -237,17 +237,23 @@ static __always_inline int reject_by_tunnel(struct __sk_buff *skb, const struct 
  */
 #define DELIVER_HERE -1
 
-static __noinline int second_chance(struct __sk_buff *skb, struct scratch *work,
-				    const struct skep_config *config, int again)
+__noinline int second_chance(struct __sk_buff *skb, int again)
 {
-	struct packet *packet = &work->packet;
-	const struct choice *choice = &work->choice;
-	/* Not on the stack, which is small; nothing is noted in returns yet. */
-	struct skep_frontend *frontend = (void *)work->path.key;
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	struct skep_frontend *frontend;
 	struct skep_service *service;
 	enum balance_result result;
+	const struct choice *choice;
+	struct packet *packet;
 	int verdict;
 
+	if (!work || !config)
+		return TC_ACT_SHOT;
+	packet = &work->packet;
+	choice = &work->choice;
+	/* Not on the stack, which is small; nothing is noted in returns yet. */
+	frontend = (void *)work->path.key;
 	if (packet->is_error || (again && packet_is_first(packet)))
 		/* A SYN will come again, when the nodes agree on where the tasks are. */
 		return drop(SKEP_DROP_NO_TASK);
@@ -286,15 +292,15 @@ static __always_inline int send_to_asker(struct __sk_buff *skb, struct scratch *
 					 const struct skep_config *config)
 {
 	if (skep_addr_equal(&work->packet.reply.client, &config->underlay))
-		return send_to_container(skb, work, config);
-	return send_to_client(skb, config, &work->packet);
+		return send_to_container(skb);
+	return send_to_client(skb, &work->packet);
 }
 
 /* At the ingress node: a reply, ready for the client. */
 static __always_inline int frame_return(struct __sk_buff *skb, struct scratch *work,
 					const struct skep_config *config, __be32 task)
 {
-	if (!reply_accept(work, config, task))
+	if (!reply_accept(work, task))
 		return drop(SKEP_DROP_BAD_FRAME);
 	return send_to_asker(skb, work, config);
 }
@@ -403,7 +409,7 @@ int from_mesh(struct __sk_buff *skb)
 			return drop(SKEP_DROP_NO_TASK);
 	} else if (forwarded) {
 		mode = SKEP_RETURN_TUNNEL;
-		verdict = second_chance(skb, work, config, kind == SKEP_FRAME_FORWARD_AGAIN);
+		verdict = second_chance(skb, kind == SKEP_FRAME_FORWARD_AGAIN);
 		if (verdict != DELIVER_HERE)
 			return verdict;
 		addr = &work->choice.task;
@@ -478,11 +484,14 @@ int to_mesh(struct __sk_buff *skb)
  * Frontends are there for everybody, so this leads to nothing that the container could not reach
  * anyway. Returns CHOSEN, or the program's result.
  */
-static __noinline int choose_for_container(struct __sk_buff *skb, struct scratch *work,
-					   const struct skep_config *config)
+__noinline int choose_for_container(struct __sk_buff *skb)
 {
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
 	int verdict;
 
+	if (!work || !config)
+		return TC_ACT_SHOT;
 	if (!service_find(&work->packet))
 		return pass(SKEP_PASS_NOT_FROM_TASK);
 	verdict = choose(skb, work, config);
@@ -500,15 +509,21 @@ static __noinline int choose_for_container(struct __sk_buff *skb, struct scratch
  * A task's packet that answers a client: back the way that was noted, which is in work->value.
  * Returns the program's result, or TO_CONTAINER: the packet is ready for a container of this node.
  */
-static __noinline int send_reply(struct __sk_buff *skb, struct scratch *work,
-				 const struct skep_config *config)
+__noinline int send_reply(struct __sk_buff *skb)
 {
-	const struct skep_return_path *reply = (const void *)work->value;
-	struct packet *packet = &work->packet;
-	__u8 mode = reply->mode;
-	struct way_out way = {};
+	const struct skep_config *config = config_get();
+	struct scratch *work = scratch_get();
+	const struct skep_return_path *reply;
 	int verdict, to_container;
+	struct way_out way = {};
+	struct packet *packet;
+	__u8 mode;
 
+	if (!work || !config)
+		return TC_ACT_SHOT;
+	reply = (const void *)work->value;
+	packet = &work->packet;
+	mode = reply->mode;
 	if (packet->is_error)
 		count_verdict(SKEP_ICMP_ERROR);
 	if (packet->fragment == FRAGMENT_FIRST)
@@ -525,7 +540,7 @@ static __noinline int send_reply(struct __sk_buff *skb, struct scratch *work,
 		to_client->task = reply->frontend;
 		to_client->task_port = reply->frontend_port;
 		to_client->client_port = reply->client_port;
-		way_out_find(skb, config, to_client, &way);
+		way_out_find(skb, to_client, &way);
 	}
 	if (mode == SKEP_RETURN_DIRECT && !way.ifindex) {
 		/* A client on this very host, or one that only the ingress node reaches. */
@@ -597,18 +612,21 @@ int from_task(struct __sk_buff *skb)
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		place.bucket->state[place.way & (SKEP_WAYS - 1)] = SKEP_FLOW_CLOSING;
 	/* One after another, not one in another: the stack is small. */
-	verdict = send_reply(skb, work, config);
-	return verdict == TO_CONTAINER ? send_to_container(skb, work, config) : verdict;
+	verdict = send_reply(skb);
+	return verdict == TO_CONTAINER ? send_to_container(skb) : verdict;
 
 container:
-	verdict = choose_for_container(skb, work, config);
+	verdict = choose_for_container(skb);
 	if (verdict != CHOSEN)
 		return verdict;
 	/* A back end outside sees this node as its client anyway; and only this node knows to which
 	 * container a reply must go. */
 	work->choice.dsr = 0;
 	if (!skep_addr_is_outside(&work->choice.task)) {
-		verdict = container_masquerade(skb, work, config);
+		/* One after another, as above. */
+		verdict = container_port(skb->ifindex);
+		if (!verdict)
+			verdict = container_masquerade(skb);
 		if (verdict)
 			return drop(verdict);
 	}

@@ -18,20 +18,15 @@
 
 static __always_inline void mac_of_addr(__u8 mac[ETH_ALEN], __be32 addr)
 {
-	__be16 prefix = bpf_htons(SKEP_MAC_ADDRESS);
-
-	__builtin_memcpy(mac, &prefix, sizeof(prefix));
-	__builtin_memcpy(mac + sizeof(prefix), &addr, sizeof(addr));
+	*(__be16 *)mac = bpf_htons(SKEP_MAC_ADDRESS);
+	*(__be32 *)(mac + sizeof(__be16)) = addr;
 }
 
 /* Returns 0 if mac is not made of an address. */
 static __always_inline int addr_of_mac(const __u8 mac[ETH_ALEN], __be32 *addr)
 {
-	__be16 prefix;
-
-	__builtin_memcpy(&prefix, mac, sizeof(prefix));
-	__builtin_memcpy(addr, mac + sizeof(prefix), sizeof(*addr));
-	return prefix == bpf_htons(SKEP_MAC_ADDRESS);
+	*addr = *(const __be32 *)(mac + sizeof(__be16));
+	return *(const __be16 *)mac == bpf_htons(SKEP_MAC_ADDRESS);
 }
 
 /* Of the frame that takes a client's packet to its task. */

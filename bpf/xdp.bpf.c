@@ -22,6 +22,7 @@
 #include "parse.h"
 #include "scratch.h"
 #include "tunnel.h"
+#include "wire.h"
 #include "xdp_packet.h"
 
 const volatile __be16 tunnel_port = __builtin_bswap16(SKEP_TUNNEL_PORT); /* set by the agent */
@@ -34,18 +35,14 @@ static __always_inline int give_up_broken(void)
 
 /* The interface, if the packet was sent to this host: who bridges or listens to all sees others'
  * packets, too. */
-static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp)
+static __always_inline const struct skep_wire *wire_find(struct xdp_md *xdp, struct scratch *work)
 {
 	const struct ethhdr *eth = (void *)(long)xdp->data;
-	__u32 ifindex = xdp->ingress_ifindex;
-	const struct skep_wire *wire = bpf_map_lookup_elem(&wires, &ifindex);
+	const struct skep_wire *wire = wire_get(work, xdp->ingress_ifindex);
 
 	if (!wire || (void *)(eth + 1) > (void *)(long)xdp->data_end)
 		return 0;
-	for (int i = 0; i < ETH_ALEN; i++)
-		if (eth->h_dest[i] != wire->mac[i])
-			return 0;
-	return wire;
+	return mac_equal(eth->h_dest, wire->mac) ? wire : 0;
 }
 
 static __always_inline int send(struct xdp_md *xdp, __u32 ifindex)
@@ -62,7 +59,7 @@ static __always_inline int forward(struct xdp_md *xdp, const struct scratch *wor
 	struct outer outer = {
 		.from = config->underlay.word[3],
 		.to = choice->node.word[3],
-		.source_port = outer_source_port(&packet->flow),
+		.source_port = outer_source_port(work->flow_hash),
 		.port = tunnel_port,
 		.vni = vni_forward(choice),
 	};
@@ -96,8 +93,7 @@ static __always_inline int forward(struct xdp_md *xdp, const struct scratch *wor
 	if (!choice->dsr)
 		mss_clamp_direct(inner, data_end, packet, config->tunnel_mtu);
 
-	__builtin_memcpy(outer.mac_to, next->mac_to, ETH_ALEN);
-	__builtin_memcpy(outer.mac_from, next->mac_from, ETH_ALEN);
+	outer.macs = next->macs;
 	outer.id = next->id++;
 	if (outer_write(xdp, &outer))
 		return give_up_broken();
@@ -116,7 +112,7 @@ static __always_inline int from_client(struct xdp_md *xdp, struct scratch *work,
 
 	if (!service)
 		return XDP_PASS;
-	wire = wire_find(xdp);
+	wire = wire_find(xdp, work);
 	if (!wire)
 		return XDP_PASS;
 	verdict = admit(&work->packet, service);
@@ -164,7 +160,7 @@ static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *wo
 	struct next_hop *next;
 	struct ethhdr *eth;
 
-	if (!reply_accept(work, config, task))
+	if (!reply_accept(work, task))
 		return XDP_PASS;
 	key.from = packet->reply.task.word[3];
 	key.to = packet->reply.client.word[3];
@@ -172,14 +168,13 @@ static __always_inline int from_task_away(struct xdp_md *xdp, struct scratch *wo
 	key.protocol = packet->reply.protocol;
 	next = next_hop_find(xdp, config, &key, packet->reply.task_port, packet->reply.client_port,
 			     (long)xdp->data_end - (long)xdp->data - INNER_FRAME - OFFSET_IP,
-			     ticks_now());
+			     ticks_now(work));
 	if (!next)
 		return XDP_PASS;
 	eth = strip(xdp);
 	if (!eth)
 		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, next->mac_to, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, next->mac_from, ETH_ALEN);
+	*(struct mac_pair *)eth = next->macs;
 	count_xdp(SKEP_XDP_RETURNED);
 	return send(xdp, next->ifindex);
 }
@@ -207,7 +202,7 @@ static __always_inline int to_task_here(struct xdp_md *xdp, struct scratch *work
 	eth = strip(xdp); /* the hint moves along */
 	if (!eth)
 		return give_up_broken();
-	__builtin_memcpy(eth->h_dest, wire->mac, ETH_ALEN);
+	mac_copy(eth->h_dest, wire->mac);
 	count_xdp(SKEP_XDP_STRIPPED);
 	return XDP_PASS;
 }
@@ -227,7 +222,7 @@ static __always_inline int from_node(struct xdp_md *xdp, struct scratch *work,
 
 	if (!vni)
 		return XDP_PASS;
-	wire = wire_find(xdp);
+	wire = wire_find(xdp, work);
 	if (!wire || !bpf_map_lookup_elem(&nodes, &remote))
 		return XDP_PASS;
 	if (parse_frame(data + INNER_FRAME, data_end, &work->packet) != PARSED)

@@ -35,7 +35,7 @@ _Static_assert(INNER_FRAME == SKEP_TUNNEL_OVERHEAD, "what the agent subtracts fr
 #define SOURCE_PORT_BITS 14
 
 struct outer { /* what is to be written around a frame */
-	__u8 mac_to[ETH_ALEN], mac_from[ETH_ALEN];
+	struct mac_pair macs;
 	__be32 from, to;
 	__be16 source_port, port;
 	__u32 vni;
@@ -44,15 +44,9 @@ struct outer { /* what is to be written around a frame */
 
 /* One for all packets of a flow, so that none overtakes another on a path of several links (RFC
  * 7348 section 5). */
-static __always_inline __be16 outer_source_port(const struct skep_flow_key *flow)
+static __always_inline __be16 outer_source_port(__u64 flow_hash)
 {
-	__u64 hash = (__u64)flow->client.word[3] << 32 | flow->frontend.word[3];
-
-	hash *= 0x9e3779b97f4a7c15ULL;
-	hash ^= (__u64)flow->protocol << 32 | (__u32)flow->client_port << 16 | flow->frontend_port;
-	hash ^= hash >> 32;
-	hash *= 0x9e3779b97f4a7c15ULL;
-	return bpf_htons(SOURCE_PORT_LOW + (hash >> (64 - SOURCE_PORT_BITS)));
+	return bpf_htons(SOURCE_PORT_LOW + (flow_hash >> (64 - SOURCE_PORT_BITS)));
 }
 
 /* Of an IPv4 header that has besides these nothing but zeros. Not summed up from the packet: what
@@ -72,8 +66,8 @@ static __always_inline __sum16 ip_checksum(__be16 version_tos, __be16 length, __
 static __always_inline void mss_clamp_direct(void *eth, void *data_end, const struct packet *packet,
 					     __u32 tunnel_mtu)
 {
-	__u32 words[TCP_OPTIONS_MAX / sizeof(__u32)] = {};
-	const __u8 *options = (const __u8 *)words;
+	struct tcp_options options = {};
+	__u32 *words = (__u32 *)options.byte;
 	__be16 old_mss, new_mss = bpf_htons(mss_limit(tunnel_mtu)), *mss;
 	struct tcphdr *tcp = eth + OFFSET_L4;
 	__u32 *word = eth + LENGTH_TCP;
@@ -82,19 +76,22 @@ static __always_inline void mss_clamp_direct(void *eth, void *data_end, const st
 	if (packet->flow.protocol != IPPROTO_TCP || !(packet->tcp_flags & TCP_SYN))
 		return;
 #pragma clang loop unroll(full)
-	for (int i = 0; i < (int)(sizeof(words) / sizeof(*words)); i++) {
+	for (int i = 0; i < TCP_OPTIONS_MAX / (int)sizeof(*words); i++) {
 		if ((i + 1) * sizeof(*words) > packet->tcp_length - sizeof(*tcp) ||
 		    (void *)(word + i + 1) > data_end)
 			break;
 		words[i] = word[i];
 	}
-	at = mss_find(options, mss_limit(tunnel_mtu));
-	if (!at || at > TCP_OPTIONS_MAX - sizeof(*mss))
+	at = mss_find(&options, mss_limit(tunnel_mtu));
+	if (!at)
+		return;
+	barrier_var(at); /* or both tests become one, from which the verifier learns nothing */
+	if (at > TCP_OPTIONS_MAX - sizeof(__be16))
 		return;
 	mss = eth + LENGTH_TCP + at;
 	if ((void *)(mss + 1) > data_end || (void *)(tcp + 1) > data_end)
 		return;
-	__builtin_memcpy(&old_mss, &options[at], sizeof(old_mss));
+	__builtin_memcpy(&old_mss, &options.byte[at], sizeof(old_mss));
 	tcp->check = checksum_replace(tcp->check, mss_word(old_mss, at), mss_word(new_mss, at));
 	*mss = new_mss;
 }
@@ -121,8 +118,7 @@ static __always_inline int outer_write(struct xdp_md *xdp, const struct outer *o
 	if ((void *)(inner + 1) > data_end)
 		return -1;
 	ecn = inner->tos & IPV4_ECN;
-	__builtin_memcpy(eth->h_dest, outer->mac_to, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, outer->mac_from, ETH_ALEN);
+	*(struct mac_pair *)eth = outer->macs;
 	eth->h_proto = bpf_htons(ETH_P_IP);
 
 	version_tos = bpf_htons(0x4500 | (ecn == IPV4_ECN_CE ? IPV4_ECN_ECT : ecn));

@@ -100,6 +100,12 @@ static inline __u32 table_second(__u64 hash, __u32 mask)
 	return ((__u32)hash ^ table_tag(hash) * 0x5bd1e995U) & mask;
 }
 
+/* The way that is an entry's own: it is there if it was free when the entry came. */
+static inline __u32 table_way(__u64 hash)
+{
+	return (__u32)(hash >> 30) & (SKEP_WAYS - 1);
+}
+
 /* Binds a value to the key that it was written for. */
 static inline __u64 table_guard(__u64 hash, const __u64 value[SKEP_VALUE_WORDS])
 {

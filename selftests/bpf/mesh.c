@@ -78,6 +78,14 @@ static void percpu_clear(struct bpf_map *map, size_t n)
 	free(zeros);
 }
 
+void mesh_tick(struct mesh *mesh)
+{
+	struct bpf_map *kept[] = {mesh->programs->maps.next_hops, mesh->programs->maps.known_wires};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		percpu_clear(kept[i], bpf_map__value_size(kept[i]) / 8);
+}
+
 void mesh_config(struct mesh *mesh, const struct skep_config *config)
 {
 	uint32_t zero = 0;
@@ -652,8 +660,7 @@ static int mesh_fresh(void **state)
 	buckets_clear(mesh->programs->maps.returns);
 	map_empty(mesh->programs->maps.wires);
 	map_empty(mesh->programs->maps.fragments);
-	percpu_clear(mesh->programs->maps.next_hops,
-		     bpf_map__value_size(mesh->programs->maps.next_hops) / 8);
+	mesh_tick(mesh);
 	map_empty(mesh->programs->maps.affinity);
 	for (uint32_t i = 0; i < bpf_map__max_entries(mesh->programs->maps.task_flows); i++)
 		map_set(mesh->programs->maps.task_flows, &i, &none);

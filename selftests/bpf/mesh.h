@@ -124,6 +124,9 @@ void mesh_ring(struct mesh *mesh, uint32_t service, uint32_t cursor, const char 
 #define NO_TASKS  ((const char *const[]){NULL})
 uint32_t mesh_ring_cursor(struct mesh *mesh, uint32_t service);
 
+/* As if the clock had gone on: what programs keep for a tick is gone. */
+void mesh_tick(struct mesh *mesh);
+
 void mesh_node_gone(struct mesh *mesh, const char *addr);
 void mesh_config(struct mesh *mesh, const struct skep_config *config);
 struct skep_config mesh_usual_config(const struct mesh *mesh);

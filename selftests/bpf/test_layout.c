@@ -129,6 +129,28 @@ static void nothing_lies_in_a_hole(void **state)
 	}
 }
 
+/* A start of the agent takes as long as its programs' verification. What they count is told by
+ * Linux 5.16 and later. */
+static void no_program_keeps_the_verifier_long(void **state)
+{
+	struct mesh *mesh = *state;
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, mesh->programs->obj)
+	{
+		struct bpf_prog_info info = {};
+		__u32 length = sizeof(info);
+
+		if (!bpf_program__autoload(program))
+			continue;
+		assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length),
+				 0);
+		if (info.verified_insns > 100000)
+			fail_msg("%s: %u instructions", bpf_program__name(program),
+				 info.verified_insns);
+	}
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[] = {
@@ -136,6 +158,7 @@ int main(void)
 		cmocka_unit_test(maps_have_types_for_bpftool),
 		cmocka_unit_test(structs_have_the_sizes_that_user_space_sees),
 		cmocka_unit_test(nothing_lies_in_a_hole),
+		cmocka_unit_test(no_program_keeps_the_verifier_long),
 	};
 
 	return mesh_run_tests("layout", tests, sizeof(tests) / sizeof(tests[0]));

@@ -73,6 +73,7 @@ void xdp_wire(struct mesh *mesh, const char *name, const char *mac)
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(mesh->programs->maps.wires), &ifindex,
 					     &wire, BPF_ANY),
 			 0);
+	mesh_tick(mesh);
 }
 
 void xdp_no_wire(struct mesh *mesh, const char *name)
@@ -80,6 +81,7 @@ void xdp_no_wire(struct mesh *mesh, const char *name)
 	uint32_t ifindex = (uint32_t)ifindex_of(name);
 
 	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(mesh->programs->maps.wires), &ifindex), 0);
+	mesh_tick(mesh);
 }
 
 struct xdp_outcome xdp_run_with_meta(struct mesh *mesh, const struct frame *frame, const void *meta,

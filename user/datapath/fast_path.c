@@ -9,7 +9,7 @@
 #include "xdp.skel.h"
 
 /* By file descriptor, so the two objects can never differ in a map's size or in which pin it is.
- * Next hops are the XDP program's alone. */
+ * What is kept for a tick is the XDP program's alone. */
 static int share_maps(struct xdp_bpf *object, const struct bpf_object *maps)
 {
 	struct bpf_map *map;
@@ -23,7 +23,7 @@ static int share_maps(struct xdp_bpf *object, const struct bpf_object *maps)
 		if (err)
 			return err;
 		if (bpf_map__is_internal(map) || map == object->maps.ring ||
-		    map == object->maps.next_hops)
+		    map == object->maps.next_hops || map == object->maps.known_wires)
 			continue;
 		err = shared ? bpf_map__reuse_fd(map, bpf_map__fd(shared)) : -ENOENT;
 	}

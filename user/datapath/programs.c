@@ -116,6 +116,11 @@ int programs_adopt_pin(struct bpf_map *map, const char *path, bool *adopted,
 				 path, info.key_size, info.value_size, bpf_map__key_size(map),
 				 bpf_map__value_size(map));
 	*adopted = true;
+	/* What is pinned by a version that asked for others does as well. */
+	err = bpf_map__set_map_flags(map, info.map_flags);
+	if (err)
+		return error_errno(error, err, "cannot set the flags of map %s",
+				   bpf_map__name(map));
 	if (info.max_entries == bpf_map__max_entries(map))
 		return 0;
 	log_warning("map %s keeps its size of %u entries, not %u as asked: that takes `skep "
