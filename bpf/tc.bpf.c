@@ -12,7 +12,7 @@
  *	from_bridge  ingress of the bridges that containers reach the host by
  *
  * Each reads like the way of a packet: parse, decide, act. A packet that is not skep's goes on to
- * the stack untouched. A fifth, sweep, sees no packets: the agent runs it.
+ * the stack untouched. A sixth, sweep, sees no packets: the agent runs it.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
