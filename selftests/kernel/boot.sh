@@ -68,7 +68,6 @@ mkdir /layer/upper /layer/work
 mount -t overlay -o lowerdir=/files,upperdir=/layer/upper,workdir=/layer/work overlay /new
 ln -s /proc/self/fd /dev/fd
 for directory in proc sys dev; do mount --move /$directory /new/$directory; done
-mount -t tmpfs tmpfs /new/tmp
 mount -t tmpfs tmpfs /new/run
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t bpf bpf /new/sys/fs/bpf

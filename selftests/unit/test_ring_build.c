@@ -189,33 +189,53 @@ static double changed(void)
 	return (double)differ / SKEP_RING_MAX;
 }
 
+/* Of the slots, how many change hands when one of the first n tasks goes: the mean over all of
+ * them. */
+static double changed_when_one_goes(size_t n)
+{
+	double sum = 0;
+
+	build(SKEP_POLICY_SOURCE, tasks, n, slots);
+	for (size_t i = 0; i < n; i++) {
+		struct ring_task kept = tasks[i];
+		double moved;
+
+		tasks[i].weight = 0;
+		build(SKEP_POLICY_SOURCE, tasks, n, others);
+		tasks[i] = kept;
+		moved = changed();
+		assert_true(moved >= 0.99 / (double)n);
+		sum += moved;
+	}
+	return sum / (double)n;
+}
+
 /*
  * Beside the slots of the one itself some of the others' change hands: hardly one in a hundred,
  * about as many however many tasks there are; so up to twenty tasks it is a fifth of the one's own.
+ * Of one ring in a thousand two tasks have nearly the same permutation by chance, and some more
+ * slots go: so what is asserted is the mean of rings, and of each ring less.
  */
 static void when_one_of_n_goes_or_comes_little_more_than_its_slots_change_hands(void **state)
 {
+	double few = 0, many = 0; /* times a task's own, and beside them: sums */
+
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
 		size_t n = 3 + random_below(round % 2 ? 18 : 98);
-		double sum = 0;
+		double moved;
 
 		make_tasks(n, 1);
 		shuffle(tasks, n);
-		build(SKEP_POLICY_SOURCE, tasks, n, slots);
-		for (size_t i = 0; i < n; i++) {
-			struct ring_task kept = tasks[i];
-			double moved;
-
-			tasks[i].weight = 0;
-			build(SKEP_POLICY_SOURCE, tasks, n, others);
-			tasks[i] = kept;
-			moved = changed();
-			sum += moved;
-			assert_true(moved >= 0.99 / (double)n);
-		}
-		assert_true(sum / (double)n <= (n <= 20 ? 1.2 / (double)n : 1 / (double)n + 0.01));
+		moved = changed_when_one_goes(n);
+		assert_true(moved <= 1 / (double)n + 0.2);
+		if (round % 2)
+			few += moved * (double)n;
+		else
+			many += moved - 1 / (double)n;
 	}
+	assert_true(few / (ROUNDS / 2) <= 1.2);
+	assert_true(many / (ROUNDS / 2) <= 0.01);
 }
 
 static void the_order_in_which_tasks_are_told_means_nothing(void **state)
