@@ -236,7 +236,7 @@ static void load(void)
 
 /* ---- the relay */
 
-/* false: nothing more for now. */
+/* false: the source has nothing more to read, or has ended. */
 static bool fill(enum means means, struct side *side)
 {
 	ssize_t n = means == SPLICE ? splice(side->fd, NULL, side->pipe[1], NULL, PIPE_ROOM,
