@@ -18,25 +18,16 @@
 #define OUTER_L4  L4_HDR
 #define VXLAN	  (OUTER_L4 + 8)
 
-static struct frame framed_from(const char *node, const struct frame *inner, uint32_t vni)
-{
-	return xdp_framed(inner, (struct outer_recipe){.mac_from = NODE_2_AT_WIRE,
-						       .mac_to = WIRE_MAC,
-						       .from = node,
-						       .to = HERE,
-						       .vni = vni});
-}
-
 static struct frame usual(void)
 {
 	struct frame inner = tcp4(WEB_AT, CLIENT, ACK, .payload = "200 OK", .ttl = 63, FROM_AWAY);
 
-	return framed_from(NODE_2, &inner, RETURN);
+	return xdp_framed_from(NODE_2, &inner, RETURN);
 }
 
 static void goes_out(struct mesh *mesh, const struct frame *inner, const struct frame *expected)
 {
-	struct frame frame = framed_from(NODE_2, inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, inner, RETURN);
 	struct xdp_outcome outcome;
 
 	xdp_links(mesh);
@@ -78,7 +69,7 @@ static void a_client_behind_another_wire_is_reached_by_a_redirect(void **state)
 	struct frame inner = tcp4(WEB_AT, WIRE1_CLIENT, ACK, .ttl = 63, FROM_AWAY);
 	struct frame expected = tcp4(WEB_AT, WIRE1_CLIENT, ACK, .ttl = 63, .mac_from = WIRE1_MAC,
 				     .mac_to = CLIENT1_MAC);
-	struct frame frame = framed_from(NODE_2, &inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 	struct mesh *mesh = *state;
 	struct xdp_outcome outcome;
 
@@ -142,7 +133,7 @@ static void what_is_no_reply_and_for_no_task_here_goes_up(void **state)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct frame inner = tcp4(WEB_AT, CLIENT, ACK, .ttl = 63, FROM_AWAY);
-		struct frame frame = framed_from(NODE_2, &inner, SKEP_VNI(kinds[i], 0));
+		struct frame frame = xdp_framed_from(NODE_2, &inner, SKEP_VNI(kinds[i], 0));
 
 		goes_up(*state, &frame);
 	}
@@ -151,7 +142,7 @@ static void what_is_no_reply_and_for_no_task_here_goes_up(void **state)
 static void a_frame_from_a_stranger_goes_up(void **state)
 {
 	struct frame inner = tcp4(WEB_AT, CLIENT, ACK, FROM_AWAY);
-	struct frame frame = framed_from(STRANGER, &inner, RETURN);
+	struct frame frame = xdp_framed_from(STRANGER, &inner, RETURN);
 
 	goes_up(*state, &frame);
 }
@@ -167,7 +158,7 @@ static void a_frame_for_another_machine_goes_up(void **state)
 static void a_reply_of_no_frontend_of_this_node_goes_up(void **state)
 {
 	struct frame inner = tcp4("10.1.0.1:22", CLIENT, ACK, FROM_AWAY);
-	struct frame frame = framed_from(NODE_2, &inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 
 	goes_up(*state, &frame);
 }
@@ -176,10 +167,10 @@ static void inner_addresses_that_are_not_skeps_go_up(void **state)
 {
 	struct frame from = tcp4(WEB_AT, CLIENT, ACK, .mac_to = HERE_MAC);
 	struct frame to = tcp4(WEB_AT, CLIENT, ACK, .mac_from = AWAY_MAC);
-	struct frame frame = framed_from(NODE_2, &from, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &from, RETURN);
 
 	goes_up(*state, &frame);
-	frame = framed_from(NODE_2, &to, RETURN);
+	frame = xdp_framed_from(NODE_2, &to, RETURN);
 	goes_up(*state, &frame);
 }
 
@@ -190,10 +181,10 @@ static void inner_packets_that_skep_does_not_balance_go_up(void **state)
 	struct frame frame;
 
 	ipv6 = frame_between(ipv6, AWAY_MAC, HERE_MAC);
-	frame = framed_from(NODE_2, &ipv6, RETURN);
+	frame = xdp_framed_from(NODE_2, &ipv6, RETURN);
 	goes_up(*state, &frame);
 	frame_set_u16(&fragment, IPV4_HDR + 6, 0x2000);
-	frame = framed_from(NODE_2, &fragment, RETURN);
+	frame = xdp_framed_from(NODE_2, &fragment, RETURN);
 	goes_up(*state, &frame);
 }
 
@@ -236,7 +227,7 @@ static void inner_frames_cut_short_go_up(void **state)
 
 	for (size_t length = 0; length < whole.length; length++) {
 		struct frame inner = frame_cut(whole, length);
-		struct frame frame = framed_from(NODE_2, &inner, RETURN);
+		struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 
 		goes_up(*state, &frame);
 	}
@@ -245,7 +236,7 @@ static void inner_frames_cut_short_go_up(void **state)
 static void a_client_whose_neighbour_is_not_known_is_left_to_tc(void **state)
 {
 	struct frame inner = tcp4(WEB_AT, "192.0.2.55:40000", ACK, .ttl = 63, FROM_AWAY);
-	struct frame frame = framed_from(NODE_2, &inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 
 	goes_up(*state, &frame);
 }
@@ -253,7 +244,7 @@ static void a_client_whose_neighbour_is_not_known_is_left_to_tc(void **state)
 static void a_client_without_a_route_is_left_to_tc(void **state)
 {
 	struct frame inner = tcp4(WEB_AT, "203.0.113.5:40000", ACK, .ttl = 63, FROM_AWAY);
-	struct frame frame = framed_from(NODE_2, &inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 
 	goes_up(*state, &frame);
 }
@@ -261,7 +252,7 @@ static void a_client_without_a_route_is_left_to_tc(void **state)
 static void a_client_on_this_very_node_is_left_to_tc(void **state)
 {
 	struct frame inner = tcp4(WEB_AT, "192.0.2.1:40000", ACK, .ttl = 63, FROM_AWAY);
-	struct frame frame = framed_from(NODE_2, &inner, RETURN);
+	struct frame frame = xdp_framed_from(NODE_2, &inner, RETURN);
 
 	goes_up(*state, &frame);
 }

@@ -17,20 +17,11 @@
 #define OUTER_UDP L4_HDR
 #define VXLAN	  (OUTER_UDP + 8)
 
-static struct frame framed_from(const char *node, const struct frame *inner, uint32_t vni)
-{
-	return xdp_framed(inner, (struct outer_recipe){.mac_from = NODE_2_AT_WIRE,
-						       .mac_to = WIRE_MAC,
-						       .from = node,
-						       .to = HERE,
-						       .vni = vni});
-}
-
 static struct frame usual(void)
 {
 	struct frame inner = tcp4(CLIENT, WEB_AT_2, SYN, .ttl = 63, FROM_2);
 
-	return framed_from(NODE_2, &inner, FORWARD);
+	return xdp_framed_from(NODE_2, &inner, FORWARD);
 }
 
 static void give_task(struct mesh *mesh)
@@ -43,7 +34,7 @@ static void is_stripped(struct mesh *mesh, const char *node, uint32_t vni, uint8
 {
 	struct frame inner = tcp4(CLIENT, WEB_AT_2, ACK, .ttl = 63, .payload = "GET /", FROM_2);
 	struct frame expected = frame_between(inner, NODE_2_MAC, WIRE_MAC);
-	struct frame frame = framed_from(node, &inner, vni);
+	struct frame frame = xdp_framed_from(node, &inner, vni);
 	struct xdp_outcome outcome;
 	struct skep_hint hint = {
 		.key = {0x1111, (uint32_t)mesh->wire},
@@ -123,7 +114,7 @@ static void a_frame_that_names_another_ingress_node_goes_up(void **state)
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		struct frame inner = tcp4(CLIENT, WEB_AT_2, SYN, .mac_from = frames[i].ingress,
 					  .mac_to = TASK_MAC);
-		struct frame frame = framed_from(frames[i].node, &inner, frames[i].vni);
+		struct frame frame = xdp_framed_from(frames[i].node, &inner, frames[i].vni);
 
 		goes_up(*state, &frame);
 	}
@@ -137,7 +128,7 @@ static void other_kinds_go_up(void **state)
 	give_task(*state);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct frame inner = tcp4(CLIENT, WEB_AT_2, SYN, FROM_2);
-		struct frame frame = framed_from(NODE_2, &inner, SKEP_VNI(kinds[i], 80));
+		struct frame frame = xdp_framed_from(NODE_2, &inner, SKEP_VNI(kinds[i], 80));
 
 		goes_up(*state, &frame);
 	}
@@ -147,11 +138,11 @@ static void inner_addresses_that_are_not_skeps_go_up(void **state)
 {
 	struct frame from = tcp4(CLIENT, WEB_AT_2, SYN, .mac_to = TASK_MAC);
 	struct frame to = tcp4(CLIENT, WEB_AT_2, SYN, .mac_from = NODE_2_MAC);
-	struct frame frame = framed_from(NODE_2, &from, FORWARD);
+	struct frame frame = xdp_framed_from(NODE_2, &from, FORWARD);
 
 	give_task(*state);
 	goes_up(*state, &frame);
-	frame = framed_from(NODE_2, &to, FORWARD);
+	frame = xdp_framed_from(NODE_2, &to, FORWARD);
 	goes_up(*state, &frame);
 }
 
@@ -171,7 +162,7 @@ static void inner_packets_that_are_not_plain_tcp_or_udp_go_up(void **state)
 	inner[3].data[IPV4_HDR] = 0x46;
 	give_task(*state);
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
-		struct frame frame = framed_from(NODE_2, &inner[i], FORWARD);
+		struct frame frame = xdp_framed_from(NODE_2, &inner[i], FORWARD);
 
 		goes_up(*state, &frame);
 	}
@@ -212,7 +203,7 @@ static void frames_cut_short_go_up(void **state)
 	/* Cut short inside, with outer headers that fit. */
 	for (size_t length = 0; length < inner.length; length++) {
 		struct frame cut = frame_cut(inner, length);
-		struct frame frame = framed_from(NODE_2, &cut, FORWARD);
+		struct frame frame = xdp_framed_from(NODE_2, &cut, FORWARD);
 
 		goes_up(*state, &frame);
 	}

@@ -178,6 +178,15 @@ struct outcome xdp_receive(struct mesh *mesh, const struct frame *frame, const v
 	return outcome;
 }
 
+struct frame xdp_framed_from(const char *node, const struct frame *inner, uint32_t vni)
+{
+	return xdp_framed(inner, (struct outer_recipe){.mac_from = NODE_2_AT_WIRE,
+						       .mac_to = WIRE_MAC,
+						       .from = node,
+						       .to = HERE,
+						       .vni = vni});
+}
+
 uint16_t xdp_source_port(const struct frame *framed)
 {
 	return frame_u16(framed, OUTER_UDP);

@@ -52,6 +52,8 @@ struct outer_recipe {
 	const struct frame *like; /* NULL: 7 and 50000 */
 };
 struct frame xdp_framed(const struct frame *inner, struct outer_recipe recipe);
+/* The same as it comes in from a node by way of node 2's interface. */
+struct frame xdp_framed_from(const char *node, const struct frame *inner, uint32_t vni);
 uint16_t xdp_source_port(const struct frame *framed);
 
 /* Passed as it came; hint or none. */

@@ -22,6 +22,9 @@
 #define TAIL	  "and what comes after it"
 #define TAIL_SIZE (sizeof(TAIL) - 1)
 
+/* More than any message here takes, a byte at a time. */
+#define ROUNDS_MOST 200000
+
 struct text {
 	char *data;
 	size_t size, room;
@@ -122,11 +125,13 @@ static size_t up_to(size_t most)
 static enum relay_state run_through(const struct text *text, size_t *fed, size_t piece, bool ends)
 {
 	enum relay_state state = RELAY_GOES_ON;
+	int rounds = 0;
 
 	for (*fed = 0; state == RELAY_GOES_ON || state == RELAY_AGAIN;) {
 		size_t size = 1 + up_to(piece);
 		ssize_t n;
 
+		assert_true(rounds++ < ROUNDS_MOST);
 		if (size > text->size - *fed)
 			size = text->size - *fed;
 		n = size ? send(source, text->data + *fed, size, MSG_NOSIGNAL) : 0;
